@@ -1,0 +1,16 @@
+// Command ks-controller-manager hosts the controllers of all domains in one process.
+package main
+
+import (
+	"os"
+
+	"github.com/ks-core/ks-controller-manager/cmd/ks-controller-manager/app"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers"
+)
+
+// version is set by the linker in release builds.
+var version string //nolint:gochecknoglobals // the linker can only set package variables
+
+func main() {
+	os.Exit(app.Main("ks-controller-manager", version, controllers.Catalog(), os.Args[1:]))
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/ks-core/ks-controller-manager/pkg/manager"
+)
+
+const definitionsFolder = "config/crd/"
+
+// definitions lists the custom resource definitions for kustomize, and describes their fields.
+func definitions(_ manager.Catalog, files map[string][]byte) error {
+	paths, err := filepath.Glob(definitionsFolder + "bases/*.yaml")
+	if err != nil {
+		return fmt.Errorf("find the custom resource definitions: %w", err)
+	}
+
+	var (
+		resources []string
+		page      strings.Builder
+	)
+
+	page.WriteString(markdownHeader("Custom resources"))
+
+	for _, path := range paths {
+		resources = append(resources, "bases/"+filepath.Base(path))
+
+		definition, err := readDefinition(path)
+		if err != nil {
+			return err
+		}
+
+		describe(&page, definition)
+	}
+
+	files[pagesFolder+"api.md"] = []byte(page.String())
+
+	return kustomization(definitionsFolder, resources, files)
+}
+
+func readDefinition(path string) (*apiextensionsv1.CustomResourceDefinition, error) {
+	content, err := os.ReadFile(path) //nolint:gosec // a file of the checkout
+	if err != nil {
+		return nil, fmt.Errorf("read a custom resource definition: %w", err)
+	}
+
+	definition := &apiextensionsv1.CustomResourceDefinition{}
+	if err := yaml.UnmarshalStrict(content, definition); err != nil {
+		return nil, fmt.Errorf("parse %s: %w", path, err)
+	}
+
+	return definition, nil
+}
+
+// describe writes the fields of the stored version; the others have the same.
+func describe(page *strings.Builder, definition *apiextensionsv1.CustomResourceDefinition) {
+	names := definition.Spec.Names
+	versions := make([]string, 0, len(definition.Spec.Versions))
+
+	var stored apiextensionsv1.CustomResourceDefinitionVersion
+
+	for _, version := range definition.Spec.Versions {
+		versions = append(versions, version.Name)
+
+		if version.Storage {
+			stored = version
+		}
+	}
+
+	fmt.Fprintf(page, "## %s\n\n`%s.%s`, served as %s, stored as %s. Short name: %s. Scope: %s.\n\n", names.Kind,
+		names.Plural, definition.Spec.Group, strings.Join(versions, ", "), stored.Name,
+		strings.Join(names.ShortNames, ", "), definition.Spec.Scope)
+
+	schema := stored.Schema.OpenAPIV3Schema
+	fmt.Fprintf(page, "%s\n\n| field | type | meaning |\n|---|---|---|\n", oneLine(schema.Description))
+
+	for _, part := range []string{"spec", "status"} {
+		property := schema.Properties[part]
+		describeField(page, part, &property, slices.Contains(schema.Required, part))
+	}
+
+	page.WriteString("\n")
+}
+
+func describeField(page *strings.Builder, path string, field *apiextensionsv1.JSONSchemaProps, required bool) {
+	meaning := oneLine(field.Description)
+	if required {
+		meaning = "Required. " + meaning
+	}
+
+	fmt.Fprintf(page, "| `%s` | %s | %s |\n", path, cmp.Or(field.Type, "any"), meaning)
+
+	fields := field.Properties
+
+	if field.Items != nil && field.Items.Schema != nil {
+		path += "[]"
+		field = field.Items.Schema
+		fields = field.Properties
+	}
+
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		child := fields[name]
+		describeField(page, path+"."+name, &child, slices.Contains(field.Required, name))
+	}
+}
+
+func oneLine(text string) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", "\\|")
+}

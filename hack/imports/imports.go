@@ -1,0 +1,196 @@
+// Package imports holds the arrows of the house: which package may import which.
+//
+// The floors and the reasons for them are in CONTRIBUTING.md. What is written here is the same as a
+// table that a test compares with what the go command says about every package of the module. Only
+// imports of non-test files count: tests may reach the test harness and a test cluster from everywhere.
+package imports
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// module is the module whose packages the rules are about.
+const module = "github.com/ks-core/ks-controller-manager"
+
+// rule says what the packages of one floor may import. Everything is a pattern as the go command has
+// them: "..." stands for any path, "a/..." also for "a". Packages of this module are written without the
+// module's path. The standard library is open to every floor.
+type rule struct {
+	packages string   // whom the rule is for
+	why      string   // what is said to whoever breaks it
+	ours     []string // what they may import of this module, besides what never names
+	others   []string // what they may import of other modules; nil allows everything
+	never    []string // what they may not import although the lists above allow it
+}
+
+// domains are the subjects of the control plane. They know nothing of each other.
+func domains() []string {
+	return []string{"tenancy", "notification", "logging", "alerting", "edge"}
+}
+
+// dataPlane lists the binaries that run beside users' workloads.
+func dataPlane() []string {
+	return []string{"notification-manager", "ks-log-agent", "ks-rule-agent", "ks-edge-agent"}
+}
+
+// rules is the table. The first rule whose packages match is the one that counts, so the narrow ones
+// come first. A package that no rule matches is an error: a new floor is added here on purpose.
+func rules() []rule {
+	machinery := []string{"k8s.io/apimachinery/...", "sigs.k8s.io/controller-runtime/pkg/scheme"}
+	client := []string{
+		"k8s.io/client-go/kubernetes/...", "k8s.io/client-go/rest/...", "k8s.io/client-go/dynamic/...",
+		"k8s.io/client-go/tools/...", "sigs.k8s.io/controller-runtime/...",
+	}
+	harness := []string{"pkg/kube/harness/..."}
+
+	table := []rule{{
+		packages: "api/.../applyconfiguration/...",
+		why:      "generated apply configurations build on the types and on client-go's own",
+		ours:     []string{"api/..."},
+		others: slices.Concat(machinery, []string{
+			"k8s.io/client-go/applyconfigurations/...", "sigs.k8s.io/structured-merge-diff/...",
+		}),
+	}, {
+		packages: "api/...",
+		why:      "api holds types: clients of any kind import it and must not get a control plane with it",
+		ours:     []string{"api/..."},
+		others:   machinery,
+	}, {
+		packages: "pkg/suggest/...",
+		why:      "a helper of names knows nothing of Kubernetes or of the house",
+		ours:     []string{"pkg/suggest/..."},
+		others:   []string{},
+	}, {
+		packages: "pkg/features/...",
+		why:      "feature gates are names and defaults, known to every floor above",
+		ours:     []string{"pkg/features/...", "pkg/suggest/..."},
+	}, {
+		packages: "pkg/kube/harness/...",
+		why:      "the harness is for tests of any reconciler, so it knows none",
+		ours:     []string{"api/...", "pkg/kube/...", "test/cluster/..."},
+	}, {
+		packages: "pkg/kube/...",
+		why:      "pkg/kube is how the house talks to Kubernetes and knows neither manager nor domains",
+		ours:     []string{"api/...", "pkg/kube/..."},
+		never:    harness,
+	}, {
+		packages: "pkg/manager/...",
+		why:      "the manager runs any list of descriptors and knows no domain",
+		ours:     []string{"pkg/manager/...", "pkg/kube/...", "pkg/features/...", "pkg/suggest/..."},
+		never:    harness,
+	}, {
+		packages: "pkg/controllers",
+		why:      "the catalogue lists the controllers of all domains and does nothing itself",
+		ours:     []string{"api/...", "pkg/controllers/...", "pkg/kube/...", "pkg/manager/...", "pkg/features/..."},
+		never:    harness,
+	}}
+
+	for _, domain := range domains() {
+		table = append(table, rule{
+			packages: "pkg/controllers/" + domain + "/...",
+			why:      "controllers use the engine of their own domain; what two domains need is in pkg/kube or api",
+			ours: []string{
+				"api/...", "pkg/controllers/" + domain + "/...", "pkg/" + domain + "/...",
+				"pkg/kube/...", "pkg/manager/...", "pkg/features/...",
+			},
+			never: harness,
+		}, rule{
+			packages: "pkg/" + domain + "/...",
+			why:      "an engine is pure: values in, values out, no Kubernetes client and no other domain",
+			ours:     []string{"api/...", "pkg/" + domain + "/..."},
+			never:    client,
+		})
+	}
+
+	for _, binary := range dataPlane() {
+		table = append(table, rule{
+			packages: "cmd/" + binary + "/...",
+			why:      "a data-plane binary uses engines, never the reconcilers or their manager",
+			ours:     []string{"api/...", "cmd/" + binary + "/...", "pkg/..."},
+			never:    slices.Concat(harness, []string{"pkg/controllers/...", "pkg/manager/..."}),
+		})
+	}
+
+	return append(table, rule{
+		packages: "cmd/...",
+		why:      "a binary is made of packages; tests and tools are not part of it",
+		ours:     []string{"api/...", "cmd/...", "pkg/..."},
+		never:    harness,
+	}, rule{
+		packages: "test/...",
+		why:      "tests reach binaries by running them",
+		ours:     []string{"api/...", "pkg/...", "test/..."},
+	}, rule{
+		packages: "hack/...",
+		why:      "tools of the repository reach binaries by running them",
+		ours:     []string{"api/...", "hack/...", "pkg/...", "test/cluster/..."},
+	})
+}
+
+// check returns one line for each import that breaks a rule of the table, sorted. The graph has the
+// imports of each package of the module, all by their full path.
+func check(table []rule, graph map[string][]string) []string {
+	var violations []string
+
+	for from, imports := range graph {
+		name := strings.TrimPrefix(from, module+"/")
+
+		index := slices.IndexFunc(table, func(r rule) bool { return match(r.packages, name) })
+		if index < 0 {
+			violations = append(violations, name+" is on no floor: add a rule for it")
+
+			continue
+		}
+
+		for _, to := range imports {
+			if !table[index].allows(to) {
+				violations = append(violations, fmt.Sprintf("%s imports %s: %s",
+					name, strings.TrimPrefix(to, module+"/"), table[index].why))
+			}
+		}
+	}
+
+	slices.Sort(violations)
+
+	return violations
+}
+
+// allows reports whether the rule lets its packages import the package with this full path.
+func (r rule) allows(path string) bool {
+	if path, ours := strings.CutPrefix(path, module+"/"); ours {
+		return matchAny(r.ours, path) && !matchAny(r.never, path)
+	}
+
+	if standard(path) {
+		return true
+	}
+
+	return (r.others == nil || matchAny(r.others, path)) && !matchAny(r.never, path)
+}
+
+// standard reports whether a path is of the standard library: only its paths start without a domain.
+func standard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+
+	return !strings.Contains(first, ".")
+}
+
+func matchAny(patterns []string, path string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return match(pattern, path) })
+}
+
+// match reports whether a path is one the pattern stands for.
+func match(pattern, path string) bool {
+	expression := regexp.QuoteMeta(pattern)
+	expression, below := strings.CutSuffix(expression, `/\.\.\.`)
+	expression = strings.ReplaceAll(expression, `/\.\.\./`, `/(.*/)?`)
+
+	if below {
+		expression += "(/.*)?"
+	}
+
+	return regexp.MustCompile("^" + expression + "$").MatchString(path)
+}

@@ -1,0 +1,139 @@
+// Package features holds the feature gates of this project: their names, the release each stage began with,
+// and which gate needs which other one. Gates live in an instance that a process makes for itself, apart
+// from the gates of the libraries it uses.
+package features
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/version"
+	"k8s.io/component-base/featuregate"
+
+	"github.com/ks-core/ks-controller-manager/pkg/suggest"
+)
+
+// Release is the release line whose gates are in force, as major.minor.
+const Release = "0.1"
+
+// Every controller has a gate of its own, named after it.
+const (
+	// Workspace counts the namespaces of each Workspace and reports on it.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	Workspace featuregate.Feature = "Workspace"
+
+	// WorkspaceTemplate makes the Workspace of each WorkspaceTemplate and lets its manager administer it.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	WorkspaceTemplate featuregate.Feature = "WorkspaceTemplate"
+)
+
+// Gates answers which features are on, and can be set from the command line.
+type Gates = featuregate.MutableVersionedFeatureGate
+
+// New returns the gates of this release, each at its default.
+func New() (Gates, error) {
+	gates := featuregate.NewVersionedFeatureGate(version.MustParse(Release))
+
+	if err := gates.AddVersioned(specs()); err != nil {
+		return nil, fmt.Errorf("register the feature gates: %w", err)
+	}
+
+	if err := gates.AddDependencies(dependencies()); err != nil {
+		return nil, fmt.Errorf("register the dependencies of feature gates: %w", err)
+	}
+
+	return gates, nil
+}
+
+func specs() map[featuregate.Feature]featuregate.VersionedSpecs {
+	return map[featuregate.Feature]featuregate.VersionedSpecs{
+		Workspace: {
+			{Version: version.MustParse("0.1"), Default: true, PreRelease: featuregate.Beta},
+		},
+
+		WorkspaceTemplate: {
+			{Version: version.MustParse("0.1"), Default: true, PreRelease: featuregate.Beta},
+		},
+	}
+}
+
+// dependencies maps a gate to those it cannot work without.
+func dependencies() map[featuregate.Feature][]featuregate.Feature {
+	return map[featuregate.Feature][]featuregate.Feature{
+		// A template is Ready when its Workspace is, and it is the Workspace controller that says so.
+		WorkspaceTemplate: {Workspace},
+	}
+}
+
+// Set switches gates by "Name=true,Other=false". An unknown name, a malformed value, or a gate switched on
+// without one it depends on gives an error that names it and the remedy, and nothing is changed.
+func Set(gates Gates, value string) error {
+	wanted, err := parse(gates, value)
+	if err != nil {
+		return err
+	}
+
+	// The library keeps what it was told even when the result does not hold, so it is tried on a copy.
+	trial := gates.DeepCopy()
+	if err := trial.SetFromMap(wanted); err != nil {
+		return fmt.Errorf("set feature gates %q: %w", value, err)
+	}
+
+	for _, err := range trial.Validate() {
+		return fmt.Errorf("set feature gates %q: %w", value, err)
+	}
+
+	if err := gates.SetFromMap(wanted); err != nil {
+		return fmt.Errorf("set feature gates %q: %w", value, err)
+	}
+
+	return nil
+}
+
+func parse(gates Gates, value string) (map[string]bool, error) {
+	wanted := map[string]bool{}
+
+	for pair := range strings.SplitSeq(value, ",") {
+		pair = strings.TrimSpace(pair)
+		if pair == "" {
+			continue
+		}
+
+		name, state, found := strings.Cut(pair, "=")
+		if !found {
+			return nil, fmt.Errorf("feature gate %q: want Name=true or Name=false", pair)
+		}
+
+		if known := Names(gates); !slices.Contains(known, name) {
+			return nil, fmt.Errorf("unknown feature gate %q%s", name, suggest.Sentence(name, known))
+		}
+
+		on, err := strconv.ParseBool(state)
+		if err != nil {
+			return nil, fmt.Errorf("feature gate %s=%q: want true or false", name, state)
+		}
+
+		wanted[name] = on
+	}
+
+	return wanted, nil
+}
+
+// Names lists all gates in alphabetical order, AllAlpha and AllBeta among them.
+func Names(gates Gates) []string {
+	names := make([]string, 0, len(gates.GetAll()))
+	for feature := range maps.Keys(gates.GetAll()) {
+		names = append(names, string(feature))
+	}
+
+	slices.Sort(names)
+
+	return names
+}

@@ -1,0 +1,112 @@
+package manager
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+
+	"k8s.io/component-base/logs"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+)
+
+// maxLevelBytes bounds the body that sets the log level: a small number.
+const maxLevelBytes = 16
+
+// Diagnostics says where and how the process shows its inner life.
+type Diagnostics struct {
+	// Address is the host and port of /metrics, /controllers, /debug/pprof and /debug/flags/v. "0" or
+	// empty: not served.
+	Address string
+
+	// Insecure serves them over plain HTTP and to everybody. Otherwise they are served over HTTPS and
+	// only to those whom the API server authenticates and authorises for the path.
+	Insecure bool
+
+	// CertificateDirectory holds tls.crt and tls.key. Empty, or without them: a self-signed certificate.
+	CertificateDirectory string
+}
+
+// Endpoint is a path of the diagnostics for the reference pages.
+type Endpoint struct {
+	Path string
+	Does string
+}
+
+// Endpoints lists the paths of the diagnostics.
+func Endpoints() []Endpoint {
+	return []Endpoint{
+		{Path: "/metrics", Does: "metrics in Prometheus' text format"},
+		{Path: "/controllers", Does: "state, reason and since when of every controller, as JSON"},
+		{Path: "/debug/pprof/", Does: "profiles in Go's pprof format"},
+		{Path: "/debug/flags/v", Does: "PUT a number to change the log level while the process runs"},
+	}
+}
+
+func (d Diagnostics) serverOptions(board *board) metricsserver.Options {
+	address := d.Address
+	if address == "" {
+		address = "0"
+	}
+
+	options := metricsserver.Options{
+		BindAddress:   address,
+		SecureServing: !d.Insecure,
+		CertDir:       d.CertificateDirectory,
+		ExtraHandlers: map[string]http.Handler{
+			"/controllers":         controllersHandler(board),
+			"/debug/flags/v":       http.HandlerFunc(serveLogLevel),
+			"/debug/pprof/":        http.HandlerFunc(pprof.Index),
+			"/debug/pprof/cmdline": http.HandlerFunc(pprof.Cmdline),
+			"/debug/pprof/profile": http.HandlerFunc(pprof.Profile),
+			"/debug/pprof/symbol":  http.HandlerFunc(pprof.Symbol),
+			"/debug/pprof/trace":   http.HandlerFunc(pprof.Trace),
+		},
+	}
+	if !d.Insecure {
+		options.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+
+	return options
+}
+
+// controllersHandler answers with the state of every controller.
+func controllersHandler(board *board) http.Handler {
+	return http.HandlerFunc(func(response http.ResponseWriter, _ *http.Request) {
+		response.Header().Set("Content-Type", "application/json")
+
+		encoder := json.NewEncoder(response)
+		encoder.SetIndent("", "  ")
+
+		// An error here means that the client has gone.
+		_ = encoder.Encode(map[string][]Row{"controllers": board.snapshot()})
+	})
+}
+
+// serveLogLevel sets the verbosity of the logs to the number in the body.
+func serveLogLevel(response http.ResponseWriter, request *http.Request) {
+	if request.Method != http.MethodPut {
+		http.Error(response, "PUT a number, for example: curl -X PUT -d 4", http.StatusMethodNotAllowed)
+
+		return
+	}
+
+	body, err := io.ReadAll(http.MaxBytesReader(response, request.Body, maxLevelBytes))
+	if err != nil {
+		http.Error(response, "read the log level: "+err.Error(), http.StatusBadRequest)
+
+		return
+	}
+
+	level := strings.TrimSpace(string(body))
+	if _, err := logs.GlogSetter(level); err != nil {
+		http.Error(response, fmt.Sprintf("log level %q: want a number from 0 to 10", level), http.StatusBadRequest)
+
+		return
+	}
+
+	_, _ = fmt.Fprintf(response, "log level is %s\n", level)
+}

@@ -1,0 +1,108 @@
+package manager
+
+import (
+	"cmp"
+	"slices"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+// Rules returns what the controllers of the catalogue may do, and no more: list and watch what they cache,
+// and what they write. Rules over the same resources are merged, and the result is sorted.
+func (c Catalog) Rules() []rbacv1.PolicyRule {
+	var rules []rbacv1.PolicyRule
+
+	for _, descriptor := range c {
+		for _, cached := range descriptor.Caches {
+			rules = append(rules, rbacv1.PolicyRule{
+				APIGroups: []string{cached.Kind.Group},
+				Resources: []string{cached.Resource},
+				Verbs:     readVerbs(),
+			})
+		}
+
+		rules = append(rules, descriptor.Writes...)
+	}
+
+	return mergeRules(rules)
+}
+
+// ProcessRules returns what the process itself may do, whichever controllers it hosts.
+func ProcessRules() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		// Events are written by controllers (events.k8s.io) and by leader election (core).
+		{APIGroups: []string{"", "events.k8s.io"}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
+		// Who asks for the diagnostics, and may they?
+		{APIGroups: []string{"authentication.k8s.io"}, Resources: []string{"tokenreviews"}, Verbs: []string{"create"}},
+		{
+			APIGroups: []string{"authorization.k8s.io"}, Resources: []string{"subjectaccessreviews"},
+			Verbs: []string{"create"},
+		},
+	}
+}
+
+// LeaseRules returns what the process may do with Leases in its own namespace.
+func LeaseRules() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		// Creating cannot be restricted by name.
+		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create"}},
+		{
+			APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"},
+			ResourceNames: []string{LeaseName}, Verbs: []string{"get", "update", "patch"},
+		},
+	}
+}
+
+func readVerbs() []string {
+	return []string{"list", "watch"}
+}
+
+// mergeRules joins the verbs of rules that are alike in everything else, one resource to a rule.
+func mergeRules(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
+	var merged []rbacv1.PolicyRule
+
+	for _, single := range splitRules(rules) {
+		index := slices.IndexFunc(merged, func(other rbacv1.PolicyRule) bool { return compareTargets(single, other) == 0 })
+		if index < 0 {
+			merged = append(merged, single)
+
+			continue
+		}
+
+		merged[index].Verbs = append(merged[index].Verbs, single.Verbs...)
+	}
+
+	for i := range merged {
+		slices.Sort(merged[i].Verbs)
+		merged[i].Verbs = slices.Compact(merged[i].Verbs)
+	}
+
+	slices.SortFunc(merged, compareTargets)
+
+	return merged
+}
+
+func splitRules(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
+	var split []rbacv1.PolicyRule
+
+	for _, rule := range rules {
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				split = append(split, rbacv1.PolicyRule{
+					APIGroups: []string{group}, Resources: []string{resource},
+					ResourceNames: slices.Clone(rule.ResourceNames), Verbs: slices.Clone(rule.Verbs),
+				})
+			}
+		}
+	}
+
+	return split
+}
+
+func compareTargets(a, b rbacv1.PolicyRule) int {
+	return cmp.Or(
+		slices.Compare(a.APIGroups, b.APIGroups),
+		slices.Compare(a.Resources, b.Resources),
+		slices.Compare(a.ResourceNames, b.ResourceNames),
+	)
+}

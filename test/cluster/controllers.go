@@ -1,0 +1,60 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/ks-core/ks-controller-manager/test/cluster/process"
+)
+
+// startControllerManager runs the real one with its own user and one service account per controller, as a
+// production cluster does: RBAC that is too narrow shows here.
+func (c *Cluster) startControllerManager(context.Context) error {
+	authority := filepath.Join(c.dir, certificates, "ca.crt")
+	if err := os.WriteFile(authority, c.admin.CAData, 0o600); err != nil {
+		return fmt.Errorf("writing the root certificate for %s: %w", controllerManager, err)
+	}
+
+	return c.startChild(controllerManager,
+		"--use-service-account-credentials",
+		// Named by envtest.
+		"--service-account-private-key-file="+filepath.Join(c.dir, certificates, "sa-signer.key"),
+		"--root-ca-file="+authority,
+	)
+}
+
+func (c *Cluster) startScheduler(context.Context) error {
+	return c.startChild(scheduler)
+}
+
+// startChild runs a client of the API server as the user "system:<program>". It serves nothing (port 0): we
+// see by its work that it runs.
+func (c *Cluster) startChild(program string, args ...string) error {
+	user, err := c.User("system:" + program)
+	if err != nil {
+		return err
+	}
+
+	kubeconfig := filepath.Join(c.dir, certificates, program+".kubeconfig")
+	if err := writeKubeconfig(kubeconfig, user, certificateOf(user)); err != nil {
+		return err
+	}
+
+	child, err := process.Start(process.Command{
+		Name: program,
+		Path: filepath.Join(c.assets, program),
+		Args: append([]string{"--kubeconfig=" + kubeconfig, "--leader-elect=false", "--secure-port=0"}, args...),
+		Env:  []string{exitWithUs()},
+		Log:  c.logOf(program),
+	})
+	if err != nil {
+		return err
+	}
+
+	c.children = append(c.children, child)
+	c.running = append(c.running, member{name: program, log: c.logOf(program), alive: child.Running})
+
+	return nil
+}
