@@ -70,8 +70,8 @@ generate: tools ## Write what is made from sources: deep copies, apply configura
 
 .PHONY: verify
 verify: tools ## Check that generated files and go.mod are current, and that README names existing tests
-	hack/verify.sh
 	hack/verify-readme.sh
+	hack/verify.sh
 
 .PHONY: tools
 tools: ## Build the pinned generators and linters, once (minutes)

@@ -124,6 +124,11 @@ func rules() []rule {
 		why:      "tests reach binaries by running them",
 		ours:     []string{"api/...", "pkg/...", "test/..."},
 	}, rule{
+		packages: "hack/generate/...",
+		why:      "generated files follow from the table, the types and the command line",
+		ours:     []string{"api/...", "pkg/...", "cmd/ks-controller-manager/app"}, // for the reference of its flags
+		never:    harness,
+	}, rule{
 		packages: "hack/...",
 		why:      "tools of the repository reach binaries by running them",
 		ours:     []string{"api/...", "hack/...", "pkg/...", "test/cluster/..."},

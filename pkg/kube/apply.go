@@ -24,8 +24,8 @@ var errMismatch = errors.New("the cached object and the intent are not the same 
 // and what others own is ignored.
 //
 // The cached object should be of a type that knows every field of the intent. A
-// field it cannot show, as the spec in a PartialObjectMetadata, the stringData
-// of a Secret or the status behind a subresource, is written on every run.
+// field it cannot show, as the spec in a PartialObjectMetadata or the stringData
+// of a Secret, is written on every run. A status is neither written nor compared.
 type Applier struct {
 	client client.Client
 	owner  client.FieldOwner
@@ -68,7 +68,7 @@ func (a *Applier) ApplyReplacing(
 		return a.apply(ctx, nil, wanted)
 	}
 
-	replace, err := mustReplace(cached, wanted, immutable)
+	replace, err := a.mustReplace(cached, wanted, immutable)
 	if err != nil {
 		return false, fmt.Errorf("comparing %s with the intent: %w", describe(wanted), err)
 	}
@@ -137,7 +137,7 @@ func (a *Applier) compare(cached client.Object, wanted *unstructured.Unstructure
 		return "", false, err
 	}
 
-	whole, err := viewOf(owned, cached, wanted)
+	whole, err := a.viewOf(owned, cached, wanted)
 	if err != nil {
 		return "", false, err
 	}
@@ -147,7 +147,7 @@ func (a *Applier) compare(cached client.Object, wanted *unstructured.Unstructure
 	return path, differs, nil
 }
 
-func viewOf(owned fields, cached client.Object, wanted *unstructured.Unstructured) (view, error) {
+func (a *Applier) viewOf(owned fields, cached client.Object, wanted *unstructured.Unstructured) (view, error) {
 	current, err := content(cached)
 	if err != nil {
 		return view{}, err
@@ -156,20 +156,22 @@ func viewOf(owned fields, cached client.Object, wanted *unstructured.Unstructure
 	return view{
 		owned:  owned,
 		intent: wanted.Object,
-		normal: normalized(wanted, cached),
+		normal: normalized(a.client.Scheme(), wanted, cached),
 		cached: current,
 	}, nil
 }
 
 // mustReplace tells whether cached has, in one of the fields named, something
 // else than is wanted.
-func mustReplace(cached client.Object, wanted *unstructured.Unstructured, immutable []string) (bool, error) {
+func (a *Applier) mustReplace(
+	cached client.Object, wanted *unstructured.Unstructured, immutable []string,
+) (bool, error) {
 	current, err := content(cached)
 	if err != nil {
 		return false, err
 	}
 
-	normal := normalized(wanted, cached)
+	normal := normalized(a.client.Scheme(), wanted, cached)
 
 	for _, field := range immutable {
 		if _, given := wanted.Object[field]; given && !includes(current[field], normal[field]) {

@@ -17,12 +17,13 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	rbacv1ac "k8s.io/client-go/applyconfigurations/rbac/v1"
+	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/yaml"
 
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
+	"github.com/ks-core/ks-controller-manager/pkg/kube/harness"
 )
 
 const owner = client.FieldOwner("ks-controller-manager/test")
@@ -33,7 +34,28 @@ func server(t *testing.T, objects ...client.Object) (client.WithWatch, *[]string
 	t.Helper()
 
 	writes := &[]string{}
-	inner := fake.NewClientBuilder().WithReturnManagedFields().WithObjects(objects...).Build()
+
+	inner, err := harness.Fake().Open(t.Context(), harness.Subject{Scheme: scheme.Scheme})
+	if err != nil {
+		t.Fatalf("starting a fake server: %v", err)
+	}
+
+	for _, obj := range objects {
+		deleted := obj.GetDeletionTimestamp() != nil
+		obj.SetDeletionTimestamp(nil)
+
+		if err := inner.Create(t.Context(), obj); err != nil {
+			t.Fatalf("creating %s: %v", obj.GetName(), err)
+		}
+
+		if !deleted {
+			continue
+		}
+
+		if err := inner.Delete(t.Context(), obj); err != nil {
+			t.Fatalf("deleting %s: %v", obj.GetName(), err)
+		}
+	}
 
 	return interceptor.NewClient(inner, interceptor.Funcs{
 		Apply: func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration,
@@ -331,7 +353,7 @@ func binding(role string) *rbacv1ac.RoleBindingApplyConfiguration {
 func TestApplyReplacing(t *testing.T) {
 	t.Parallel()
 
-	old := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "b", UID: "1"}}
+	old := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "b"}}
 	old.RoleRef = rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "view"}
 
 	terminating := old.DeepCopy()
@@ -380,12 +402,17 @@ func TestApplyReplacing(t *testing.T) {
 func TestApplyReplacingLeavesWhatHasChanged(t *testing.T) {
 	t.Parallel()
 
-	cached := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "b", UID: "1", ResourceVersion: "3"}}
+	cached := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "b"}}
 	cached.RoleRef = rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "view"}
-	newer := cached.DeepCopy()
-	newer.ResourceVersion = "4"
 
-	c, _ := server(t, newer)
+	c, _ := server(t, cached)
+
+	newer := cached.DeepCopy()
+	newer.Labels = map[string]string{"their": "own"}
+
+	if err := c.Update(t.Context(), newer); err != nil {
+		t.Fatalf("changing the child: %v", err)
+	}
 
 	_, err := kube.NewApplier(c, owner).ApplyReplacing(t.Context(), cached, binding("edit"), "roleRef")
 	if !apierrors.IsConflict(err) {

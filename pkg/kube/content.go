@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -14,18 +15,22 @@ import (
 
 // toUnstructured returns intent as the JSON that would be sent. The copy is also
 // what is sent, as the client writes the server's answer over what it is given.
+// Without the status, which is not declared but reported, and without nulls,
+// which declare nothing.
 func toUnstructured(intent runtime.ApplyConfiguration) (*unstructured.Unstructured, error) {
 	raw, err := json.Marshal(intent)
 	if err != nil {
 		return nil, fmt.Errorf("encoding %T: %w", intent, err)
 	}
 
-	wanted := &unstructured.Unstructured{}
-	if err := json.Unmarshal(raw, &wanted.Object); err != nil {
+	var values map[string]any
+	if err := json.Unmarshal(raw, &values); err != nil {
 		return nil, fmt.Errorf("decoding %T: %w", intent, err)
 	}
 
-	return wanted, nil
+	delete(values, "status")
+
+	return &unstructured.Unstructured{Object: dropNulls(values)}, nil
 }
 
 // content returns obj as JSON values.
@@ -42,31 +47,49 @@ func content(obj client.Object) (map[string]any, error) {
 	return values, nil
 }
 
-// normalized returns wanted as an object of the Go type of cached would show it,
-// so that both went through the same hands. An intent that does not fit the type
-// is returned as it is: the server shall judge it.
-func normalized(wanted *unstructured.Unstructured, cached client.Object) map[string]any {
-	if _, isUnstructured := cached.(*unstructured.Unstructured); isUnstructured {
-		return wanted.Object
-	}
-
-	raw, err := json.Marshal(wanted.Object)
+// normalized returns wanted as the Go type of its kind would show it, where there
+// is one, so that it went through the same hands as what the server keeps. An
+// intent that does not fit the type is returned as it is: the server shall judge.
+func normalized(scheme *runtime.Scheme, wanted *unstructured.Unstructured, cached client.Object) map[string]any {
+	typed, err := typedLike(scheme, cached)
 	if err != nil {
 		return wanted.Object
 	}
 
-	typed, isObject := reflect.New(reflect.TypeOf(cached).Elem()).Interface().(client.Object)
-	if !isObject || json.Unmarshal(raw, typed) != nil {
+	raw, err := json.Marshal(wanted.Object)
+	if err != nil || json.Unmarshal(raw, typed) != nil {
 		return wanted.Object
 	}
 
-	values, err := content(typed)
+	values, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
 	if err != nil {
 		return wanted.Object
 	}
 
 	return values
 }
+
+// typedLike returns an empty object of the Go type of cached; for an
+// unstructured one, of the type that scheme has for its kind.
+func typedLike(scheme *runtime.Scheme, cached client.Object) (runtime.Object, error) {
+	if u, isUnstructured := cached.(*unstructured.Unstructured); isUnstructured {
+		typed, err := scheme.New(u.GroupVersionKind())
+		if err != nil {
+			return nil, fmt.Errorf("looking up the Go type: %w", err)
+		}
+
+		return typed, nil
+	}
+
+	typed, isObject := reflect.New(reflect.TypeOf(cached).Elem()).Interface().(runtime.Object)
+	if !isObject {
+		return nil, fmt.Errorf("%w: %T", errNoObject, cached)
+	}
+
+	return typed, nil
+}
+
+var errNoObject = errors.New("not the type of an object")
 
 // withoutIdentity returns the content of an intent less what the server keeps no
 // owner of.

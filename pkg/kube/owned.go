@@ -21,15 +21,18 @@ type fields map[string]fields
 const itself = "."
 
 // ownedFields returns what manager owns of obj through server-side apply, nil
-// for nothing. Fields of a subresource do not count: they are written, and
-// compared, elsewhere.
+// for nothing. The status does not count, nor does what was applied to a
+// subresource: they are written, and compared, elsewhere.
 func ownedFields(obj client.Object, manager string) (fields, error) {
 	for _, entry := range obj.GetManagedFields() {
 		if !isApplied(entry) || entry.Manager != manager || entry.FieldsV1 == nil {
 			continue
 		}
 
-		return parseFields(entry.FieldsV1.GetRawBytes())
+		owned, err := parseFields(entry.FieldsV1.GetRawBytes())
+		delete(owned, "f:status")
+
+		return owned, err
 	}
 
 	return nil, nil
@@ -110,7 +113,7 @@ func (v view) difference() (string, bool) {
 // where the intent itself is empty, for typed objects show either as absent.
 func (v view) sameLeaf() bool {
 	cached := withoutNulls(v.cached)
-	if isZero(v.intent) && isZero(cached) {
+	if isZero(v.intent) && isZero(cached) || apiequality.Semantic.DeepEqual(v.intent, cached) {
 		return true
 	}
 
@@ -150,12 +153,10 @@ func (v view) mapDifference(intent map[string]any) (string, bool) {
 }
 
 // untracked tells whether the record may lack a wanted value although it was
-// applied: a null, the empty list, for which the server records no owner where
-// items are tracked one by one, or a map of nothing else.
+// applied: the empty list, for which the server records no owner where items are
+// tracked one by one, or a map of nothing else.
 func untracked(intent, cached any) bool {
 	switch wanted := intent.(type) {
-	case nil:
-		return true
 	case []any:
 		return len(wanted) == 0 && isZero(cached)
 	case map[string]any:

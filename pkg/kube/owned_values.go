@@ -123,15 +123,7 @@ func isZero(value any) bool {
 func withoutNulls(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
-		kept := make(map[string]any, len(v))
-
-		for key, inner := range v {
-			if inner != nil {
-				kept[key] = withoutNulls(inner)
-			}
-		}
-
-		return kept
+		return dropNulls(v)
 	case []any:
 		kept := make([]any, len(v))
 		for i, inner := range v {
@@ -142,4 +134,16 @@ func withoutNulls(value any) any {
 	default:
 		return value
 	}
+}
+
+func dropNulls(values map[string]any) map[string]any {
+	kept := make(map[string]any, len(values))
+
+	for key, inner := range values {
+		if inner != nil {
+			kept[key] = withoutNulls(inner)
+		}
+	}
+
+	return kept
 }

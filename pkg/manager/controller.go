@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
@@ -38,7 +40,7 @@ func (h *host) addController(ctx context.Context, descriptor Descriptor) error {
 	warm, repeated := true, true
 
 	running, err := controller.New(descriptor.Name, h.manager, controller.Options{
-		Reconciler:              built.Reconciler,
+		Reconciler:              quietOnStop(built.Reconciler),
 		MaxConcurrentReconciles: max(1, built.Concurrency),
 		ReconciliationTimeout:   reconcileTimeout,
 		EnableWarmup:            &warm,
@@ -108,4 +110,17 @@ func (s syncedSource) WaitForSync(ctx context.Context) error {
 	s.synced()
 
 	return nil
+}
+
+// quietOnStop keeps a process that is told to stop from reporting each interrupted run as a failure. Nothing
+// is lost: whoever starts next reconciles everything.
+func quietOnStop(reconciler reconcile.Reconciler) reconcile.Reconciler {
+	return reconcile.Func(func(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+		result, err := reconciler.Reconcile(ctx, request)
+		if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+			return reconcile.Result{}, nil
+		}
+
+		return result, err //nolint:wrapcheck // a wrapper hands on what it gets
+	})
 }

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -36,8 +37,8 @@ type Options struct {
 	// the build of "make kubernetes".
 	Assets string
 
-	// Dir takes state, certificates and logs, and must not exist or be empty. Empty: a temporary folder that
-	// Stop removes.
+	// Dir takes state, certificates and logs, and must hold none of an earlier control plane. Empty: a
+	// temporary folder that Stop removes.
 	Dir string
 
 	// The ports on 127.0.0.1; zero takes a free one.
@@ -75,10 +76,14 @@ type Cluster struct {
 
 // member is a program of the control plane, however it was started.
 type member struct {
-	name  string
-	log   string
-	alive func() bool
+	name string
+	log  string
+	pid  int
 }
+
+// alive asks the kernel: envtest does not tell how its programs are. They are waited for as soon as they end,
+// so none is a zombie.
+func (m member) alive() bool { return syscall.Kill(m.pid, 0) == nil }
 
 // Start brings the control plane up and returns when it can be used. The context bounds the start only:
 // the control plane runs until Stop.
@@ -228,9 +233,7 @@ func (c *Cluster) stopAll() error {
 		errs = append(errs, child.Stop())
 	}
 
-	if err := c.plane.Stop(); err != nil {
-		errs = append(errs, fmt.Errorf("stopping etcd and the API server: %w", err))
-	}
+	errs = append(errs, c.stopPlane())
 
 	for _, file := range c.closers {
 		errs = append(errs, file.Close())
@@ -241,4 +244,27 @@ func (c *Cluster) stopAll() error {
 	}
 
 	return errors.Join(errs...)
+}
+
+// stopPlane ends etcd and the API server.
+func (c *Cluster) stopPlane() error {
+	// An API server that has lost its etcd does not end in time, and has nothing that it could still save.
+	etcdEnded := func(m member) bool { return m.name == etcd && !m.alive() }
+	if slices.ContainsFunc(c.running, etcdEnded) {
+		c.kill(apiServer)
+	}
+
+	if err := c.plane.Stop(); err != nil {
+		return fmt.Errorf("stopping etcd and the API server: %w", err)
+	}
+
+	return nil
+}
+
+func (c *Cluster) kill(program string) {
+	for _, m := range c.running {
+		if m.name == program {
+			_ = syscall.Kill(m.pid, syscall.SIGKILL) // it may have ended
+		}
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -74,6 +73,9 @@ func (c *Cluster) startEtcd(context.Context) error {
 		Path: launcher, DataDir: filepath.Join(c.dir, etcd), Out: log, Err: log,
 		StartTimeout: startTimeout, StopTimeout: stopTimeout,
 	}
+	// It elects itself, there is nobody to wait for.
+	server.Configure().Set("heartbeat-interval", "20").Set("election-timeout", "100")
+
 	if port := c.options.EtcdPort; port != 0 {
 		server.URL = &url.URL{Scheme: "http", Host: ports.Address(port)}
 	}
@@ -87,9 +89,7 @@ func (c *Cluster) startEtcd(context.Context) error {
 		return process.Failure(etcd, log.Name(), fmt.Errorf("did not start: %w", err))
 	}
 
-	c.launched(etcd)
-
-	return nil
+	return c.launched(etcd)
 }
 
 func (c *Cluster) startAPIServer(context.Context) error {
@@ -125,9 +125,8 @@ func (c *Cluster) startAPIServer(context.Context) error {
 	}
 
 	c.apiReady = time.Now()
-	c.launched(apiServer)
 
-	return nil
+	return c.launched(apiServer)
 }
 
 // waitUntilUsable waits for what clients expect of any cluster: the namespace "default" and, when somebody
@@ -214,15 +213,18 @@ func exitWithUs() string { return "KUBE_EXIT_WITH_PARENT=" + strconv.Itoa(os.Get
 func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
 
 // launched adds a program that envtest has started to those that are watched.
-func (c *Cluster) launched(program string) {
-	alive := func() bool { return true } // unless we know its process id, we cannot tell
-
+func (c *Cluster) launched(program string) error {
 	content, err := os.ReadFile(c.pidFile(program))
-	if err == nil {
-		if pid, err := strconv.Atoi(strings.TrimSpace(string(content))); err == nil {
-			alive = func() bool { return syscall.Kill(pid, 0) == nil }
-		}
+	if err != nil {
+		return fmt.Errorf("finding the process of %s: %w", program, err)
 	}
 
-	c.running = append(c.running, member{name: program, log: c.logOf(program), alive: alive})
+	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil {
+		return fmt.Errorf("finding the process of %s: %w", program, err)
+	}
+
+	c.running = append(c.running, member{name: program, log: c.logOf(program), pid: pid})
+
+	return nil
 }

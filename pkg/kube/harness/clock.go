@@ -1,0 +1,27 @@
+package harness
+
+import (
+	"sync"
+	"time"
+)
+
+// epoch is when trials begin.
+func epoch() time.Time {
+	return time.Date(2030, time.January, 1, 0, 0, 0, 0, time.UTC)
+}
+
+// clock moves on by a second whenever it is read: who writes the time on every
+// run is found out, and nobody has to wait.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) read() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	c.now = c.now.Add(time.Second)
+
+	return c.now
+}
