@@ -6,6 +6,7 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules
 
 BIN ?= bin
+RUN_DIR ?= .run
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 # These flags are for everything but tests, so that dependencies are compiled once for all of it: without
@@ -40,7 +41,8 @@ kubernetes: ## Build Kubernetes from its Go modules, once (minutes), and print t
 .PHONY: run
 run: build kubernetes ## Start Kubernetes, the manager and the samples; with ONCE=1 check that all work, and end
 	go build $(BUILD_FLAGS) -o $(BIN)/run ./hack/run
-	@exec $(BIN)/run --assets="$$(hack/kubernetes/build.sh --path)" --manager=$(BIN)/ks-controller-manager $(if $(ONCE),--once)
+	@exec $(BIN)/run --assets="$$(hack/kubernetes/build.sh --path)" --manager=$(BIN)/ks-controller-manager \
+	  --dir=$(RUN_DIR) $(if $(ONCE),--once)
 
 ##@ Change
 

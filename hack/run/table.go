@@ -47,6 +47,9 @@ func (r row) problem() string {
 // changed reports whether a reader would want a new line for the row.
 func (r row) changed(before row) bool { return r.ready != before.ready || r.reason != before.reason }
 
+// reasonWidth keeps the columns where they are when a reason changes, which the length of most allows.
+const reasonWidth = 20
+
 // render lays the rows out in columns, the header first.
 func render(rows []row, now time.Time) []string {
 	var text strings.Builder
@@ -57,7 +60,7 @@ func render(rows []row, now time.Time) []string {
 	_, _ = fmt.Fprintln(columns, "KIND\tNAME\tREADY\tREASON\tAGE")
 	for _, r := range rows {
 		age := duration.HumanDuration(now.Sub(r.created))
-		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\n", r.kind, r.name, r.ready, r.reason, age)
+		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%-*s\t%s\n", r.kind, r.name, r.ready, reasonWidth, r.reason, age)
 	}
 
 	_ = columns.Flush()

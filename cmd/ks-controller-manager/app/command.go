@@ -72,7 +72,8 @@ func NewCommand(name, version string, catalog manager.Catalog) (*cobra.Command, 
 		Use:   name,
 		Short: "Hosts controllers for Kubernetes, each of which can be switched on and off",
 		Long: name + " hosts controllers, each of which has its own feature gate and runs when the command line,\n" +
-			"its gate, the kinds the cluster serves and the rights of the process allow it.",
+			"its gate, the kinds the cluster serves and the rights of the process allow it.\n\n" +
+			"Commands:\n  controllers   list the controllers of the binary\n  version       print its version",
 		Args:          noArguments,
 		SilenceErrors: true,
 		SilenceUsage:  true,

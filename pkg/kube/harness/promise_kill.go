@@ -1,0 +1,100 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+)
+
+// maxKills bounds the number of writes after which a process is killed.
+const maxKills = 200
+
+// SurvivesBeingKilled checks that a process may die after any of its writes,
+// also while everything is being deleted: the next one ends in the same state.
+func SurvivesBeingKilled(ctx context.Context, b Backend, s Subject) error {
+	return inEachWorld(ctx, b, s, func(ctx context.Context, tr *trial, world World) error {
+		living, err := tr.endState(ctx, world)
+		if err != nil {
+			return err
+		}
+
+		if err := killed(ctx, b, s, world, living, false); err != nil {
+			return err
+		}
+
+		if err := tr.removePrimaries(ctx); err != nil {
+			return err
+		}
+
+		if _, err := tr.start(0).settle(ctx); err != nil {
+			return err
+		}
+
+		dead, err := tr.state(ctx)
+		if err != nil {
+			return err
+		}
+
+		return killed(ctx, b, s, world, dead, true)
+	})
+}
+
+// killed lets processes die after their first write, their second, and so on
+// until one has nothing left to write.
+func killed(ctx context.Context, b Backend, s Subject, world World, wanted state, deleting bool) error {
+	died := true
+
+	for lifetime := 1; died && lifetime <= maxKills; lifetime++ {
+		err := inTrial(ctx, b, s, func(ctx context.Context, tr *trial) error {
+			if err := tr.prepare(ctx, world, deleting); err != nil {
+				return err
+			}
+
+			var err error
+
+			died, err = tr.dies(ctx, lifetime, wanted)
+
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("killed after write %d (deleting: %t): %w", lifetime, deleting, err)
+		}
+	}
+
+	return nil
+}
+
+// prepare plants a world and, to look at its deletion, lets it settle first.
+func (tr *trial) prepare(ctx context.Context, world World, deleting bool) error {
+	if !deleting {
+		return tr.plant(ctx, world.Objects)
+	}
+
+	if _, err := tr.settled(ctx, world); err != nil {
+		return err
+	}
+
+	return tr.removePrimaries(ctx)
+}
+
+// dies says whether a process has lived to its last write.
+func (tr *trial) dies(ctx context.Context, lifetime int, wanted state) (bool, error) {
+	victim := tr.start(lifetime)
+	if _, err := victim.settle(ctx); err != nil {
+		return false, err
+	}
+
+	if !victim.meter.dead() {
+		return false, nil
+	}
+
+	if _, err := tr.start(0).settle(ctx); err != nil {
+		return true, err
+	}
+
+	got, err := tr.state(ctx)
+	if err != nil {
+		return true, err
+	}
+
+	return true, same(wanted, got)
+}

@@ -1,0 +1,66 @@
+package manager
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/klog/v2"
+	clocktesting "k8s.io/utils/clock/testing"
+)
+
+func TestControllersPage(t *testing.T) {
+	t.Parallel()
+
+	board := newBoard(clocktesting.NewFakePassiveClock(time.Unix(0, 0).UTC()))
+	board.put(Row{Name: "one", Domain: Tenancy, State: Waiting, Reason: ReasonCRDMissing, Message: "why"})
+
+	response := httptest.NewRecorder()
+	controllersHandler(board).ServeHTTP(response, httptest.NewRequestWithContext(
+		t.Context(), http.MethodGet, "/controllers", nil))
+
+	var got map[string][]Row
+	if err := json.Unmarshal(response.Body.Bytes(), &got); err != nil {
+		t.Fatalf("%v: %s", err, response.Body)
+	}
+
+	if diff := cmp.Diff(board.snapshot(), got["controllers"]); diff != "" {
+		t.Errorf("the page (-want +got):\n%s", diff)
+	}
+}
+
+func TestLogLevel(t *testing.T) {
+	tests := []struct {
+		name, method, body string
+		code               int
+		verbose            bool
+	}{
+		{"raise", http.MethodPut, "4\n", http.StatusOK, true},
+		{"refuse words", http.MethodPut, "loud", http.StatusBadRequest, true},
+		{"refuse negatives", http.MethodPut, "-1", http.StatusBadRequest, true},
+		{"refuse a flood", http.MethodPut, strings.Repeat("1", 100), http.StatusBadRequest, true},
+		{"refuse GET", http.MethodGet, "", http.StatusMethodNotAllowed, true},
+		{"lower", http.MethodPut, "0", http.StatusOK, false},
+	}
+
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			response := httptest.NewRecorder()
+			request := httptest.NewRequestWithContext(
+				t.Context(), test.method, "/debug/flags/v", strings.NewReader(test.body))
+			serveLogLevel(response, request)
+
+			if response.Code != test.code {
+				t.Errorf("code %d, want %d: %s", response.Code, test.code, response.Body)
+			}
+
+			if got := klog.V(4).Enabled(); got != test.verbose {
+				t.Errorf("level 4 is logged: %t, want %t", got, test.verbose)
+			}
+		})
+	}
+}
