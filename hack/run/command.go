@@ -81,6 +81,10 @@ func locked(ctx context.Context, s *session) error {
 	}
 
 	keepLogs := err != nil
+	if keepLogs && s.cluster != nil {
+		s.say.printf("\nall logs are kept in %s until the next run\n", s.options.dir)
+	}
+
 	if errRelease := lock.release(keepLogs); errRelease != nil {
 		return errors.Join(err, errRelease)
 	}

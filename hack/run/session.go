@@ -331,7 +331,7 @@ Everything is up. In another terminal:
     export KUBECONFIG=%s
     %[2]s get workspacetemplates,workspaces
     %[2]s describe workspacetemplate broken
-    %[2]s auth can-i update workspaces.tenant.kubesphere.io/payments --as=alice
+    %[2]s get workspace payments --as=alice
 
 The manager writes to %[3]s. Ctrl-C stops it all.
 `, s.cluster.Kubeconfig(), link, filepath.Join(s.options.dir, "manager.log"))

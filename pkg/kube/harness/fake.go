@@ -44,11 +44,6 @@ func (b fakeBackend) Open(_ context.Context, s Subject) (client.WithWatch, error
 		return nil, err
 	}
 
-	builder := fake.NewClientBuilder().
-		WithScheme(runtime.NewScheme()). // It shall know no Go type, and so store none.
-		WithTypeConverters(converter).
-		WithReturnManagedFields()
-
 	statusKinds := map[schema.GroupVersionKind]bool{}
 
 	for _, obj := range s.StatusKinds {
@@ -58,12 +53,29 @@ func (b fakeBackend) Open(_ context.Context, s Subject) (client.WithWatch, error
 		}
 
 		statusKinds[gvk] = true
+	}
+
+	return withIndexes(&fakeServer{
+		scheme:      s.Scheme,
+		converter:   converter,
+		statusKinds: statusKinds,
+		stores:      map[schema.GroupVersionKind]client.WithWatch{},
+	}, s), nil
+}
+
+// newStore returns a fake client for a single kind. Its scheme knows no Go type
+// for it, so it stores JSON; and no other kind, as it would mix them up.
+func newStore(gvk schema.GroupVersionKind, converter converter, status bool) client.WithWatch {
+	builder := fake.NewClientBuilder().
+		WithScheme(runtime.NewScheme()).
+		WithTypeConverters(converter).
+		WithReturnManagedFields()
+
+	if status {
 		builder = builder.WithStatusSubresource(emptyOf(gvk))
 	}
 
-	server := &fakeServer{WithWatch: builder.Build(), scheme: s.Scheme, statusKinds: statusKinds}
-
-	return withIndexes(server, s), nil
+	return builder.Build()
 }
 
 // Wipe implements Backend: the server goes with the trial.

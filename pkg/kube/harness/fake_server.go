@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -15,18 +16,40 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// fakeServer stands before a fake client that knows JSON only. It converts, and
-// gives objects the metadata a server would.
+// fakeServer stands before fake clients that know JSON only, one for each kind.
+// It converts, and gives objects the metadata a server would.
 type fakeServer struct {
-	client.WithWatch
-
 	scheme      *runtime.Scheme
+	converter   converter
 	statusKinds map[schema.GroupVersionKind]bool
-	created     int
+
+	mu      sync.Mutex
+	stores  map[schema.GroupVersionKind]client.WithWatch
+	created int
+}
+
+var _ client.WithWatch = &fakeServer{}
+
+// store returns the client that keeps the objects of a kind.
+func (f *fakeServer) store(gvk schema.GroupVersionKind) client.WithWatch {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	if _, found := f.stores[gvk]; !found {
+		f.stores[gvk] = newStore(gvk, f.converter, f.statusKinds[gvk])
+	}
+
+	return f.stores[gvk]
+}
+
+// storeOf returns the client that keeps an object.
+func (f *fakeServer) storeOf(obj *unstructured.Unstructured) client.WithWatch {
+	return f.store(obj.GroupVersionKind())
 }
 
 // Scheme implements client.Client.
@@ -37,6 +60,11 @@ func (f *fakeServer) Scheme() *runtime.Scheme {
 // GroupVersionKindFor implements client.Client.
 func (f *fakeServer) GroupVersionKindFor(obj runtime.Object) (schema.GroupVersionKind, error) {
 	return apiutil.GVKForObject(obj, f.scheme) //nolint:wrapcheck // As the client would see it.
+}
+
+// RESTMapper implements client.Client. It is empty.
+func (f *fakeServer) RESTMapper() meta.RESTMapper {
+	return meta.NewDefaultRESTMapper(nil)
 }
 
 // IsObjectNamespaced implements client.Client, by what the object says of itself.
@@ -59,7 +87,7 @@ func (f *fakeServer) Get(
 	}
 
 	stored := emptyOf(gvk)
-	if err := f.WithWatch.Get(ctx, key, stored, opts...); err != nil {
+	if err := f.store(gvk).Get(ctx, key, stored, opts...); err != nil {
 		return err //nolint:wrapcheck // As the client would see it.
 	}
 
@@ -74,11 +102,23 @@ func (f *fakeServer) List(ctx context.Context, list client.ObjectList, opts ...c
 	}
 
 	stored := emptyListOf(gvk)
-	if err := f.WithWatch.List(ctx, stored, opts...); err != nil {
+	if err := f.store(gvk).List(ctx, stored, opts...); err != nil {
 		return err //nolint:wrapcheck // As the client would see it.
 	}
 
 	return intoList(f.scheme, stored.Items, list)
+}
+
+// Watch implements client.WithWatch. What it sends is unstructured.
+func (f *fakeServer) Watch(
+	ctx context.Context, list client.ObjectList, opts ...client.ListOption,
+) (watch.Interface, error) {
+	gvk, err := itemKind(f.scheme, list)
+	if err != nil {
+		return nil, err
+	}
+
+	return f.store(gvk).Watch(ctx, emptyListOf(gvk), opts...) //nolint:wrapcheck // As the client would see it.
 }
 
 // Create implements client.Writer.
@@ -94,7 +134,7 @@ func (f *fakeServer) Create(ctx context.Context, obj client.Object, opts ...clie
 		delete(sent.Object, "status")
 	}
 
-	if err := f.WithWatch.Create(ctx, sent, opts...); err != nil {
+	if err := f.storeOf(sent).Create(ctx, sent, opts...); err != nil {
 		return err //nolint:wrapcheck // As the client would see it.
 	}
 
@@ -104,9 +144,13 @@ func (f *fakeServer) Create(ctx context.Context, obj client.Object, opts ...clie
 // baptize gives a new object what only a server gives. UIDs tell the order of
 // creation, so that a message about one can be read.
 func (f *fakeServer) baptize(obj *unstructured.Unstructured) {
+	f.mu.Lock()
 	f.created++
-	obj.SetUID(types.UID(fmt.Sprintf("00000000-0000-4000-8000-%012d", f.created)))
-	obj.SetCreationTimestamp(metav1.NewTime(epoch().Add(time.Duration(f.created) * time.Second)))
+	number := f.created
+	f.mu.Unlock()
+
+	obj.SetUID(types.UID(fmt.Sprintf("00000000-0000-4000-8000-%012d", number)))
+	obj.SetCreationTimestamp(metav1.NewTime(epoch().Add(time.Duration(number) * time.Second)))
 
 	if f.statusKinds[obj.GroupVersionKind()] {
 		obj.SetGeneration(1)
@@ -121,7 +165,7 @@ func (f *fakeServer) Update(ctx context.Context, obj client.Object, opts ...clie
 	}
 
 	return f.write(ctx, sent, obj, func() error {
-		return f.WithWatch.Update(ctx, sent, opts...) //nolint:wrapcheck // As the client would see it.
+		return f.storeOf(sent).Update(ctx, sent, opts...) //nolint:wrapcheck // As the client would see it.
 	})
 }
 
@@ -135,7 +179,7 @@ func (f *fakeServer) Patch(
 	}
 
 	return f.write(ctx, sent, obj, func() error {
-		return f.WithWatch.Patch(ctx, sent, raw, opts...) //nolint:wrapcheck // As the client would see it.
+		return f.storeOf(sent).Patch(ctx, sent, raw, opts...) //nolint:wrapcheck // As the client would see it.
 	})
 }
 
@@ -167,7 +211,7 @@ func (f *fakeServer) Apply(
 	err = f.write(ctx, sent, answer, func() error {
 		configuration := client.ApplyConfigurationFromUnstructured(sent)
 
-		return f.WithWatch.Apply(ctx, configuration, opts...) //nolint:wrapcheck // As the client would see it.
+		return f.storeOf(sent).Apply(ctx, configuration, opts...) //nolint:wrapcheck // As the client would see it.
 	})
 	if err != nil {
 		return err
@@ -218,7 +262,7 @@ func (f *fakeServer) write(
 func (f *fakeServer) stored(ctx context.Context, like *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	stored := emptyOf(like.GroupVersionKind())
 
-	err := f.WithWatch.Get(ctx, client.ObjectKeyFromObject(like), stored)
+	err := f.storeOf(like).Get(ctx, client.ObjectKeyFromObject(like), stored)
 	if apierrors.IsNotFound(err) {
 		return nil, nil //nolint:nilnil // Absence is an answer.
 	}
@@ -247,7 +291,7 @@ func (f *fakeServer) adjust(ctx context.Context, before, after *unstructured.Uns
 		return fmt.Errorf("encoding the metadata: %w", err)
 	}
 
-	err = f.WithWatch.Patch(ctx, after, client.RawPatch(types.MergePatchType, patch))
+	err = f.storeOf(after).Patch(ctx, after, client.RawPatch(types.MergePatchType, patch))
 	if err != nil {
 		return fmt.Errorf("adjusting the metadata: %w", err)
 	}
@@ -277,7 +321,7 @@ func (f *fakeServer) Delete(ctx context.Context, obj client.Object, opts ...clie
 		return apierrors.NewConflict(resource.GroupResource(), sent.GetName(), errOtherUID)
 	}
 
-	return f.WithWatch.Delete(ctx, sent, opts...) //nolint:wrapcheck // As the client would see it.
+	return f.storeOf(sent).Delete(ctx, sent, opts...) //nolint:wrapcheck // As the client would see it.
 }
 
 // DeleteAllOf implements client.Writer.
@@ -287,5 +331,5 @@ func (f *fakeServer) DeleteAllOf(ctx context.Context, obj client.Object, opts ..
 		return err
 	}
 
-	return f.WithWatch.DeleteAllOf(ctx, sent, opts...) //nolint:wrapcheck // As the client would see it.
+	return f.storeOf(sent).DeleteAllOf(ctx, sent, opts...) //nolint:wrapcheck // As the client would see it.
 }

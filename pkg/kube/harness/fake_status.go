@@ -49,7 +49,7 @@ func (r fakeSubResource) Update(
 		return err
 	}
 
-	err = r.server.WithWatch.SubResource(r.name).Update(ctx, sent, opts...)
+	err = r.server.storeOf(sent).SubResource(r.name).Update(ctx, sent, opts...)
 	if err != nil {
 		return err //nolint:wrapcheck // As the client would see it.
 	}
@@ -66,7 +66,7 @@ func (r fakeSubResource) Patch(
 		return err
 	}
 
-	err = r.server.WithWatch.SubResource(r.name).Patch(ctx, sent, raw, opts...)
+	err = r.server.storeOf(sent).SubResource(r.name).Patch(ctx, sent, raw, opts...)
 	if err != nil {
 		return err //nolint:wrapcheck // As the client would see it.
 	}
@@ -78,5 +78,10 @@ func (r fakeSubResource) Patch(
 func (r fakeSubResource) Apply(
 	ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption,
 ) error {
-	return r.server.WithWatch.SubResource(r.name).Apply(ctx, obj, opts...) //nolint:wrapcheck // As the client sees it.
+	sent, err := intentOf(obj)
+	if err != nil {
+		return err
+	}
+
+	return r.server.storeOf(sent).SubResource(r.name).Apply(ctx, obj, opts...) //nolint:wrapcheck // As the client sees it.
 }

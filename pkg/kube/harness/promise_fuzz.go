@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand"
+	"math/rand/v2"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -28,7 +28,7 @@ func CopesWithAnything(ctx context.Context, b Backend, s Subject) error {
 
 		for seed := range s.seeds() {
 			err := inTrial(ctx, b, s, func(ctx context.Context, tr *trial) error {
-				strange := newFuzzer(s, int64(seed)).variants(world.Objects)
+				strange := newFuzzer(s, seed).variants(world.Objects)
 
 				return tr.copes(ctx, strange, sound.quiet)
 			})
@@ -84,5 +84,5 @@ func (p *process) rests(ctx context.Context, restful bool) error {
 
 // chance is true once in n times.
 func chance(random *rand.Rand, n int) bool {
-	return random.Intn(n) == 0
+	return random.IntN(n) == 0
 }

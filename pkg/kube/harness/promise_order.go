@@ -3,7 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
-	"math/rand"
+	"math/rand/v2"
 	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,7 +21,7 @@ func AnyOrderEndsTheSame(ctx context.Context, b Backend, s Subject) error {
 
 		for seed := range s.seeds() {
 			err := inTrial(ctx, b, s, func(ctx context.Context, tr *trial) error {
-				return tr.shuffled(ctx, world, rand.New(rand.NewSource(int64(seed))), wanted)
+				return tr.shuffled(ctx, world, newRandom(seed), wanted)
 			})
 			if err != nil {
 				return fmt.Errorf("shuffle %d: %w", seed, err)
@@ -97,8 +97,8 @@ func (p *process) some(ctx context.Context, random *rand.Rand) error {
 		return err
 	}
 
-	for range random.Intn(4) {
-		p.reconcile(ctx, keys[random.Intn(len(keys))])
+	for range random.IntN(4) {
+		p.reconcile(ctx, keys[random.IntN(len(keys))])
 	}
 
 	return nil
