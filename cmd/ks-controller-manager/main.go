@@ -9,7 +9,7 @@ import (
 )
 
 // version is set by the linker in release builds.
-var version string //nolint:gochecknoglobals // the linker can only set package variables
+var version string
 
 func main() {
 	os.Exit(app.Main("ks-controller-manager", version, controllers.Catalog(), os.Args[1:]))

@@ -72,7 +72,8 @@ func controllersPage(catalog manager.Catalog) string {
 	}
 
 	legacy := controllers.LegacyNames(catalog)
-	fmt.Fprintf(&page, "## Names of KubeSphere's that are accepted and have no effect\n\n%s\n", strings.Join(legacy, ", "))
+	fmt.Fprintf(&page, "## Names of KubeSphere's that are accepted and have no effect\n\n%s\n",
+		strings.Join(legacy, ", "))
 
 	return page.String()
 }
@@ -131,7 +132,7 @@ func flagsPage(catalog manager.Catalog) (string, error) {
 	command.Flags().VisitAll(func(flag *pflag.Flag) {
 		if !flag.Hidden {
 			usage := strings.ReplaceAll(flag.Usage, "\n", "<br>")
-			rows = append(rows, fmt.Sprintf("| `--%s` | `%s` | %s |\n", flag.Name, flag.DefValue, usage))
+			rows = append(rows, fmt.Sprintf("| `--%s` | %#q | %s |\n", flag.Name, flag.DefValue, usage))
 		}
 	})
 	slices.Sort(rows)

@@ -69,6 +69,7 @@ func locked(ctx context.Context, s *session) error {
 	}
 
 	grace := time.Duration(0)
+
 	if lock.killed != "" {
 		s.say.printf("an earlier run (pid %s) was killed; cleaned up after it\n", lock.killed)
 

@@ -71,10 +71,9 @@ func lockError(dir, path string, err error) error {
 		return fmt.Errorf("locking %s: %w", path, err)
 	}
 
-	pid := readPID(path)
-
-	return fmt.Errorf("another run is up (pid %s): use it with\n\n    export KUBECONFIG=%s\n\n"+
-		"or stop it with Ctrl-C in its terminal, or with\n\n    kill %s", pid, absolute(filepath.Join(dir, kubeconfigName)), pid)
+	return fmt.Errorf("another run is up (pid %[1]s): use it with\n\n    export KUBECONFIG=%[2]s\n\n"+
+		"or stop it with Ctrl-C in its terminal, or with\n\n    kill %[1]s",
+		readPID(path), absolute(filepath.Join(dir, kubeconfigName)))
 }
 
 func sameFile(file *os.File, path string) bool {

@@ -176,15 +176,14 @@ func (p *statusPage) awaitControllers(ctx context.Context, timeout time.Duration
 
 	err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, timeout, true,
 		func(ctx context.Context) (bool, error) {
-			controllers, err := p.controllers(ctx)
-			if err != nil {
-				last = err
+			var controllers []controller
 
-				return false, nil
+			controllers, last = p.controllers(ctx)
+			if last == nil {
+				last = describe(notRunning(controllers))
 			}
 
 			count = len(controllers)
-			last = describe(notRunning(controllers))
 
 			return count > 0 && last == nil, nil
 		})

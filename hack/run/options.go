@@ -65,7 +65,8 @@ func parseOptions(args []string, getenv func(string) string, output io.Writer) (
 
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the caller prints errors
-	flags.StringVar(&o.assets, "assets", "", "folder with Kubernetes' programs (default what 'make kubernetes' has built)")
+	flags.StringVar(&o.assets, "assets", "",
+		"folder with Kubernetes' programs (default what 'make kubernetes' has built)")
 	flags.StringVar(&o.manager, "manager", "bin/ks-controller-manager", "the manager's binary")
 	flags.StringVar(&o.config, "config", "config", "folder with the folders run and samples")
 	flags.StringVar(&o.dir, "dir", ".run", "folder for state and logs; a clean end removes it")

@@ -44,8 +44,7 @@ func checkPorts(ctx context.Context, wanted []port) error {
 			continue
 		}
 
-		var taken *ports.TakenError
-		if errors.As(err, &taken) {
+		if _, taken := errors.AsType[*ports.TakenError](err); taken {
 			err = fmt.Errorf("%w: stop that, or choose another port with %s=%d", err, p.variable, p.number+1)
 		}
 

@@ -299,6 +299,10 @@ func (s *session) follow(ctx context.Context, samples []sample) error {
 		return nil
 	}
 
+	if wait.Interrupted(err) && ctx.Err() == nil {
+		err = fmt.Errorf("not within %s", s.options.timeout)
+	}
+
 	return errors.Join(append(problemsOf(rows), fmt.Errorf("waiting for the samples: %w", err))...)
 }
 

@@ -58,6 +58,7 @@ func render(rows []row, now time.Time) []string {
 
 	// A strings.Builder never fails.
 	_, _ = fmt.Fprintln(columns, "KIND\tNAME\tREADY\tREASON\tAGE")
+
 	for _, r := range rows {
 		age := duration.HumanDuration(now.Sub(r.created))
 		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%-*s\t%s\n", r.kind, r.name, r.ready, reasonWidth, r.reason, age)

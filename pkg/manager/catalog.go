@@ -73,7 +73,8 @@ func (c Catalog) validateNames() []error {
 	for _, descriptor := range c {
 		for _, name := range append([]string{descriptor.Name}, descriptor.Aliases...) {
 			if other, taken := owner[name]; taken {
-				errs = append(errs, fmt.Errorf("controller %q: the name %q belongs to %s", descriptor.Name, name, other))
+				errs = append(errs, fmt.Errorf("controller %q: the name %q belongs to %s",
+					descriptor.Name, name, other))
 			}
 
 			owner[name] = "controller " + descriptor.Name

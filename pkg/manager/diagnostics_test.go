@@ -58,7 +58,7 @@ func TestLogLevel(t *testing.T) {
 				t.Errorf("code %d, want %d: %s", response.Code, test.code, response.Body)
 			}
 
-			if got := klog.V(4).Enabled(); got != test.verbose {
+			if got := klog.Background().V(4).Enabled(); got != test.verbose {
 				t.Errorf("level 4 is logged: %t, want %t", got, test.verbose)
 			}
 		})

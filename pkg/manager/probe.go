@@ -45,9 +45,8 @@ func checkReachable(config *rest.Config) error {
 	}
 
 	// The URL of the request would only repeat what is said already.
-	var requestError *url.Error
-	if errors.As(err, &requestError) {
-		err = requestError.Err
+	if request, isRequest := errors.AsType[*url.Error](err); isRequest {
+		err = request.Err
 	}
 
 	return fmt.Errorf("cannot reach the API server at %s: %w", config.Host, err)

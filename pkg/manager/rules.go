@@ -62,7 +62,9 @@ func mergeRules(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
 	var merged []rbacv1.PolicyRule
 
 	for _, single := range splitRules(rules) {
-		index := slices.IndexFunc(merged, func(other rbacv1.PolicyRule) bool { return compareTargets(single, other) == 0 })
+		isAlike := func(other rbacv1.PolicyRule) bool { return compareTargets(single, other) == 0 }
+
+		index := slices.IndexFunc(merged, isAlike)
 		if index < 0 {
 			merged = append(merged, single)
 

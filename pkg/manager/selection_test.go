@@ -51,12 +51,15 @@ func TestSelect(t *testing.T) {
 		"a name beats its domain":        {elements: []string{"-tenancy", "workspace"}, want: []string{"workspace"}},
 		"a negative name beats a domain": {elements: []string{"tenancy", "-workspace"}, want: []string{"workspace-template"}},
 		"the first of two counts":        {elements: []string{"rulegroup", "-rulegroup"}, want: []string{"rulegroup"}},
-		"an alias is the same name":      {elements: []string{"-workspacetemplate", "workspace-template", "rulegroup"}, want: []string{"rulegroup"}},
+		"an alias is the same name": {
+			elements: []string{"-workspacetemplate", "workspace-template", "rulegroup"}, want: []string{"rulegroup"},
+		},
 		"spaces":                         {elements: []string{" rulegroup "}, want: []string{"rulegroup"}},
 		"a legacy name is no controller": {elements: []string{"user", "workspace"}, want: []string{"workspace"}},
 		"only a legacy name":             {elements: []string{"user"}, want: nil},
 		"an unknown name": {
-			elements: []string{"workspce", "*"}, fails: []string{`unknown controller "workspce"; did you mean "workspace"`},
+			elements: []string{"workspce", "*"},
+			fails:    []string{`unknown controller "workspce"; did you mean "workspace"`},
 		},
 		"two unknown names": {
 			elements: []string{"-rulgroup", "zzzzzzzz"},

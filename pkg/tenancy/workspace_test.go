@@ -39,20 +39,25 @@ func TestCheckTemplate(t *testing.T) {
 		reasons  []string
 		messages []string
 	}{
-		"minimal":     {template: newTemplate("a")},
-		"longest":     {template: newTemplate(strings.Repeat("a", 63), withManager("alice@example.com"))},
-		"good labels": {template: newTemplate("a", withMetadata(map[string]string{"a.b/c": "d"}, map[string]string{"e": "any text"}))},
+		"minimal": {template: newTemplate("a")},
+		"longest": {template: newTemplate(strings.Repeat("a", 63), withManager("alice@example.com"))},
+		"good labels": {
+			template: newTemplate("a",
+				withMetadata(map[string]string{"a.b/c": "d"}, map[string]string{"e": "any text"})),
+		},
 		"long name": {
 			template: newTemplate(strings.Repeat("a", 64)),
 			reasons:  []string{tenancy.ReasonNameTooLong}, messages: []string{"metadata.name", "shorter name"},
 		},
 		"system account": {
 			template: newTemplate("a", withManager("system:anonymous")),
-			reasons:  []string{tenancy.ReasonInvalidManager}, messages: []string{"spec.template.spec.manager", "person's account"},
+			reasons:  []string{tenancy.ReasonInvalidManager},
+			messages: []string{"spec.template.spec.manager", "person's account"},
 		},
 		"label value": {
 			template: newTemplate("a", withMetadata(map[string]string{"a": "b c"}, nil)),
-			reasons:  []string{tenancy.ReasonInvalidMetadata}, messages: []string{"spec.template.metadata.labels", `"b c"`},
+			reasons:  []string{tenancy.ReasonInvalidMetadata},
+			messages: []string{"spec.template.metadata.labels", `"b c"`},
 		},
 		"annotation key": {
 			template: newTemplate("a", withMetadata(nil, map[string]string{"a b": "c"})),
@@ -148,7 +153,9 @@ func TestElsewhereClusters(t *testing.T) {
 	t.Parallel()
 
 	template := newTemplate("a")
-	template.Spec.Placement.Clusters = []tenantv1beta1.ClusterReference{{Name: "b"}, {Name: tenancy.LocalCluster}, {Name: "a"}}
+	template.Spec.Placement.Clusters = []tenantv1beta1.ClusterReference{
+		{Name: "b"}, {Name: tenancy.LocalCluster}, {Name: "a"},
+	}
 	template.Spec.Overrides = []tenantv1beta1.Override{{ClusterName: "b"}, {ClusterName: "c"}, {ClusterName: ""}}
 
 	if diff := cmp.Diff([]string{"a", "b", "c"}, tenancy.NewPlan(template).ElsewhereClusters); diff != "" {

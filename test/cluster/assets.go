@@ -48,15 +48,24 @@ func findAssets(ctx context.Context, options Options) (string, error) {
 			return "", fmt.Errorf("no %s in %s: %s", strings.Join(missing, ", "), options.Assets, remedy)
 		}
 
-		return filepath.Abs(options.Assets)
+		return absolute(options.Assets)
 	}
 
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
 	if assets != "" && len(missingPrograms(assets, options.needed())) == 0 {
-		return filepath.Abs(assets)
+		return absolute(assets)
 	}
 
 	return ownBuild(ctx)
+}
+
+func absolute(folder string) (string, error) {
+	path, err := filepath.Abs(folder)
+	if err != nil {
+		return "", fmt.Errorf("finding the folder %s: %w", folder, err)
+	}
+
+	return path, nil
 }
 
 func missingPrograms(folder string, programs []string) []string {
@@ -107,7 +116,7 @@ func findUpwards(name string) (string, error) {
 
 		parent := filepath.Dir(folder)
 		if parent == folder {
-			return "", errors.New("no Kubernetes to start: not inside the checkout, and no folder with its programs is named")
+			return "", errors.New("no Kubernetes to start: outside of the checkout, name the folder with its programs")
 		}
 
 		folder = parent

@@ -117,9 +117,12 @@ func TestTakenPort(t *testing.T) {
 
 func TestFailedStartShowsTheLog(t *testing.T) {
 	assets := t.TempDir()
+
 	for _, program := range []string{"etcd", "kube-apiserver"} {
-		script := "#!/bin/sh\necho it is raining\nexit 3\n"
-		if err := os.WriteFile(filepath.Join(assets, program), []byte(script), 0o700); err != nil { //nolint:gosec // it is a program
+		script := []byte("#!/bin/sh\necho it is raining\nexit 3\n")
+		path := filepath.Join(assets, program)
+
+		if err := os.WriteFile(path, script, 0o700); err != nil { //nolint:gosec // it is a program
 			t.Fatalf("writing a program that fails: %v", err)
 		}
 	}
@@ -144,6 +147,7 @@ func startHelper(t *testing.T, dir string) *exec.Cmd {
 	defer reader.Close()
 
 	helper := exec.CommandContext(t.Context(), os.Args[0])
+
 	helper.Env = append(os.Environ(), helperDir+"="+dir)
 	helper.Stdout, helper.Stderr = writer, os.Stderr
 
@@ -164,25 +168,25 @@ func startHelper(t *testing.T, dir string) *exec.Cmd {
 }
 
 // runHelper is the main of that process: it has a control plane until it is killed.
-func runHelper(dir string) int {
+func runHelper(dir string) error {
 	ctx := context.Background()
 
 	c, err := cluster.Start(ctx, everything(dir))
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-
-		return 1
+		return err
 	}
 
-	fmt.Println("up")
-	fmt.Fprintln(os.Stderr, c.Watch(ctx))
+	if _, err := fmt.Fprintln(os.Stdout, "up"); err != nil {
+		return err
+	}
 
-	return 1
+	return c.Watch(ctx)
 }
 
 // programsOf returns the programs of the control plane in dir: all have a path in there as an argument.
 func programsOf(dir string) []string {
 	var names []string
+
 	for _, process := range processesOf(dir) {
 		names = append(names, process.program)
 	}

@@ -8,21 +8,21 @@ import (
 )
 
 // ForTest starts a control plane that ends with the test.
-func ForTest(t testing.TB, options Options) *Cluster {
-	t.Helper()
+func ForTest(tb testing.TB, options Options) *Cluster {
+	tb.Helper()
 
 	if options.Logf == nil {
-		options.Logf = t.Logf
+		options.Logf = tb.Logf
 	}
 
-	cluster, err := Start(t.Context(), options)
+	cluster, err := Start(tb.Context(), options)
 	if err != nil {
-		t.Fatalf("no control plane: %v", err)
+		tb.Fatalf("no control plane: %v", err)
 	}
 
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := cluster.Stop(); err != nil {
-			t.Errorf("stopping the control plane: %v", err)
+			tb.Errorf("stopping the control plane: %v", err)
 		}
 	})
 

@@ -25,7 +25,7 @@ import (
 const timeout = time.Minute
 
 // shared is the control plane of all tests of this package.
-var shared *cluster.Cluster
+var shared *cluster.Cluster //nolint:gochecknoglobals // set once by TestMain
 
 func TestMain(m *testing.M) {
 	os.Exit(cluster.Main(m, cluster.Options{}, func(c *cluster.Cluster) {
@@ -149,7 +149,7 @@ func inVersion(original *unstructured.Unstructured, version string) *unstructure
 func read(t *testing.T, file string) *unstructured.Unstructured {
 	t.Helper()
 
-	content, err := os.ReadFile(file) //nolint:gosec // test data
+	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,8 @@ func TestKubeSpheresFinalizersAreReleased(t *testing.T) {
 	create(t, old)
 	waitReady(t, "finalized")
 
-	patch := []byte(`{"metadata":{"finalizers":["finalizers.tenant.kubesphere.io","kubesphere.io/cascading-deletion"]}}`)
+	patch := []byte(`{"metadata":{"finalizers":
+		["finalizers.tenant.kubesphere.io","kubesphere.io/cascading-deletion"]}}`)
 	workspace := &tenantv1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: "finalized"}}
 
 	if err := admin.Patch(t.Context(), workspace, client.RawPatch("application/merge-patch+json", patch)); err != nil {

@@ -96,7 +96,7 @@ func (r *requests) wrap(next http.RoundTripper) http.RoundTripper {
 		r.seen[request.Method+" "+request.URL.Path]++
 		r.mutex.Unlock()
 
-		return next.RoundTrip(request) //nolint:wrapcheck // a round tripper hands on what it gets
+		return next.RoundTrip(request)
 	})
 }
 
@@ -140,6 +140,7 @@ func startManager(t *testing.T, change ...func(*manager.Config)) *running {
 	}
 
 	counted := &requests{seen: map[string]int{}}
+
 	config.REST.Wrap(counted.wrap)
 
 	// The test's own context ends before its clean-up, which needs the manager to take finalizers off.
@@ -154,6 +155,7 @@ func startManager(t *testing.T, change ...func(*manager.Config)) *running {
 
 		return <-done
 	})
+
 	t.Cleanup(func() {
 		if err := started.stop(); err != nil {
 			t.Errorf("the manager ended with an error: %v", err)

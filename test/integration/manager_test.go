@@ -53,7 +53,7 @@ func (r *running) rows(ctx context.Context) []manager.Row {
 }
 
 func get(ctx context.Context, url string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("make a request: %w", err)
 	}
@@ -200,7 +200,9 @@ func drained(ctx context.Context, started *running) error {
 
 // lines returns the lines of a text that begin with a word.
 func lines(text, word string) []string {
-	return slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { return !strings.HasPrefix(line, word) })
+	isOther := func(line string) bool { return !strings.HasPrefix(line, word) }
+
+	return slices.DeleteFunc(strings.Split(text, "\n"), isOther)
 }
 
 func TestRefusals(t *testing.T) {

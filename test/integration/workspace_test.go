@@ -250,7 +250,9 @@ func TestDriftIsRepaired(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			eventually(t, "the children are repaired", func(ctx context.Context) error { return checkChildren(ctx, role.Name) })
+			eventually(t, "the children are repaired", func(ctx context.Context) error {
+				return checkChildren(ctx, role.Name)
+			})
 		})
 	}
 }
@@ -321,8 +323,8 @@ func TestBrokenTemplateSaysWhy(t *testing.T) {
 				t.Errorf("the message %q does not name %s", condition.Message, test.message)
 			}
 
-			workspace := &tenantv1beta1.Workspace{}
-			if err := admin.Get(t.Context(), client.ObjectKeyFromObject(test.template), workspace); !apierrors.IsNotFound(err) {
+			err := admin.Get(t.Context(), client.ObjectKeyFromObject(test.template), &tenantv1beta1.Workspace{})
+			if !apierrors.IsNotFound(err) {
 				t.Errorf("something was made of it: %v", err)
 			}
 		})

@@ -111,8 +111,9 @@ func run(t *testing.T, binary string, arguments ...string) (string, int) {
 	var stdout, stderr bytes.Buffer
 
 	command := exec.CommandContext(t.Context(), binary, arguments...)
-	command.Env = append(os.Environ(), "KUBECONFIG=", "KUBERNETES_SERVICE_HOST=")
 	command.Stdout, command.Stderr = &stdout, &stderr
+
+	command.Env = append(os.Environ(), "KUBECONFIG=", "KUBERNETES_SERVICE_HOST=")
 
 	// What matters of the error is the exit code.
 	_ = command.Run()
@@ -148,7 +149,8 @@ func TestRefusals(t *testing.T) {
 		"unknown controller": {[]string{"--controllers=workspce"}, 2, `unknown controller "workspce"; did you mean "workspace"`},
 		"unknown gate":       {[]string{"--feature-gates=Workspce=true"}, 2, `unknown feature gate "Workspce"; did you mean "Workspace"`},
 		"several mistakes": {
-			[]string{"--controllers=x", "--feature-gates=y=true", "--leader-elect-retry-period=1h"}, 2,
+			[]string{"--controllers=x", "--feature-gates=y=true", "--leader-elect-retry-period=1h"},
+			2,
 			"--leader-elect-lease-duration=15s, --leader-elect-renew-deadline=10s and --leader-elect-retry-period=1h0m0s",
 		},
 		"nothing selected":     {[]string{"--controllers=user"}, 2, "selects no controller of this binary"},
@@ -159,7 +161,8 @@ func TestRefusals(t *testing.T) {
 		"missing kubeconfig":   {[]string{"--kubeconfig=/does/not/exist"}, 1, `kubeconfig "/does/not/exist"`},
 		"malformed kubeconfig": {[]string{"--kubeconfig=" + malformed}, 1, malformed},
 		"unreachable": {
-			[]string{"--master=https://127.0.0.1:1"}, 1,
+			[]string{"--master=https://127.0.0.1:1"},
+			1,
 			"cannot reach the API server at https://127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused",
 		},
 		"flags of KubeSphere's charts": {

@@ -77,9 +77,9 @@ func (o *options) sections() cliflag.NamedFlagSets {
 
 func (o *options) addControllerFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.controllers, "controllers", o.controllers, "Controllers to run: '*' for all, 'foo' for "+
-		"the controller or the whole domain foo, '-foo' for all but it. What names a controller counts more than what "+
-		"names its domain, and that more than '*'; '*' is implied when there are only '-foo'. Names that KubeSphere gave "+
-		"are known.\n"+controllersHelp(o.catalog))
+		"the controller or the whole domain foo, '-foo' for all but it. What names a controller counts more than "+
+		"what names its domain, and that more than '*'; '*' is implied when there are only '-foo'. Names that "+
+		"KubeSphere gave are known.\n"+controllersHelp(o.catalog))
 	flags.StringSliceVar(&o.featureGates, "feature-gates", nil, "Feature gates as Name=true or Name=false. "+
 		"Gates:\n"+strings.Join(o.gates.KnownFeatures(), "\n"))
 	flags.StringVar(&o.webhookCertificates, "webhook-cert-dir", "", "Folder with tls.crt and tls.key, used for the "+

@@ -48,20 +48,26 @@ func RunOn(t *testing.T, b Backend, s Subject) {
 	}
 }
 
-// inEachWorld runs do in a trial of its own for each world.
-func inEachWorld(
-	ctx context.Context, b Backend, s Subject, do func(context.Context, *trial, World) error,
-) error {
+// forEachWorld calls do for each world, and says in which one it failed.
+func forEachWorld(s Subject, do func(World) error) error {
 	if err := s.validate(); err != nil {
 		return err
 	}
 
 	for _, world := range s.Worlds {
-		err := inTrial(ctx, b, s, func(ctx context.Context, tr *trial) error { return do(ctx, tr, world) })
-		if err != nil {
+		if err := do(world); err != nil {
 			return fmt.Errorf("in the world %q: %w", world.Name, err)
 		}
 	}
 
 	return nil
+}
+
+// inEachWorld runs do in a trial of its own for each world.
+func inEachWorld(
+	ctx context.Context, b Backend, s Subject, do func(context.Context, *trial, World) error,
+) error {
+	return forEachWorld(s, func(world World) error {
+		return inTrial(ctx, b, s, func(ctx context.Context, tr *trial) error { return do(ctx, tr, world) })
+	})
 }

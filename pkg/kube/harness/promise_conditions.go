@@ -49,6 +49,10 @@ func (tr *trial) story(obj *unstructured.Unstructured) error {
 		return err
 	}
 
+	if obj.GetDeletionTimestamp() != nil && len(conditions) == 0 {
+		return nil // It was deleted before we came, and others hold it.
+	}
+
 	seen := map[string]bool{}
 
 	for i, condition := range conditions {

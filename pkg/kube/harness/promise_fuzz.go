@@ -16,21 +16,15 @@ var errUnsettled = errors.New("it does not stop writing on a strange object")
 // with fields that are changed, filled and dropped, also in metadata and status,
 // with objects missing, and with objects that are being deleted and never go.
 func CopesWithAnything(ctx context.Context, b Backend, s Subject) error {
-	return inEachWorld(ctx, b, s, func(ctx context.Context, tr *trial, world World) error {
-		sound, err := tr.settled(ctx, world)
+	return forEachWorld(s, func(world World) error {
+		restful, err := rests(ctx, b, s, world)
 		if err != nil {
-			return err
-		}
-
-		if err := sound.panicked(); err != nil {
 			return err
 		}
 
 		for seed := range s.seeds() {
 			err := inTrial(ctx, b, s, func(ctx context.Context, tr *trial) error {
-				strange := newFuzzer(s, seed).variants(world.Objects)
-
-				return tr.copes(ctx, strange, sound.quiet)
+				return tr.copes(ctx, newFuzzer(s, seed).variants(world.Objects), restful)
 			})
 			if err != nil {
 				return fmt.Errorf("fuzzed with seed %d: %w", seed, err)
@@ -39,6 +33,24 @@ func CopesWithAnything(ctx context.Context, b Backend, s Subject) error {
 
 		return nil
 	})
+}
+
+// rests tells whether the reconciler comes to rest in a world as it is.
+func rests(ctx context.Context, b Backend, s Subject, world World) (bool, error) {
+	restful := false
+
+	err := inTrial(ctx, b, s, func(ctx context.Context, tr *trial) error {
+		sound, err := tr.settled(ctx, world)
+		if err != nil {
+			return err
+		}
+
+		restful = sound.quiet
+
+		return sound.panicked()
+	})
+
+	return restful, err
 }
 
 // copes runs the reconciler on objects as they come, through their deletion.

@@ -5,45 +5,71 @@ import (
 	"fmt"
 )
 
-// maxKills bounds the number of writes after which a process is killed.
-const maxKills = 200
+const (
+	// maxKills bounds the number of writes after which a process is killed.
+	maxKills = 200
+	// fewKills is the bound for one that never stops writing.
+	fewKills = 10
+)
 
 // SurvivesBeingKilled checks that a process may die after any of its writes,
 // also while everything is being deleted: the next one ends in the same state.
 func SurvivesBeingKilled(ctx context.Context, b Backend, s Subject) error {
-	return inEachWorld(ctx, b, s, func(ctx context.Context, tr *trial, world World) error {
-		living, err := tr.endState(ctx, world)
-		if err != nil {
-			return err
+	return forEachWorld(s, func(world World) error {
+		for _, deleting := range []bool{false, true} {
+			wanted, quiet, err := endState(ctx, b, s, world, deleting)
+			if err != nil {
+				return err
+			}
+
+			kills := maxKills
+			if !quiet {
+				kills = fewKills
+			}
+
+			if err := killed(ctx, b, s, world, wanted, deleting, kills); err != nil {
+				return err
+			}
 		}
 
-		if err := killed(ctx, b, s, world, living, false); err != nil {
-			return err
-		}
-
-		if err := tr.removePrimaries(ctx); err != nil {
-			return err
-		}
-
-		if _, err := tr.start(0).settle(ctx); err != nil {
-			return err
-		}
-
-		dead, err := tr.state(ctx)
-		if err != nil {
-			return err
-		}
-
-		return killed(ctx, b, s, world, dead, true)
+		return nil
 	})
+}
+
+// endState is the state of a world in which nothing unusual happens, after its
+// birth or after its deletion, and whether all was quiet then.
+func endState(ctx context.Context, b Backend, s Subject, world World, deleting bool) (state, bool, error) {
+	var (
+		end  state
+		done outcome
+	)
+
+	err := inTrial(ctx, b, s, func(ctx context.Context, tr *trial) error {
+		if err := tr.prepare(ctx, world, deleting); err != nil {
+			return err
+		}
+
+		var err error
+		if done, err = tr.start(0).settle(ctx); err != nil {
+			return err
+		}
+
+		end, err = tr.state(ctx)
+
+		return err
+	})
+
+	return end, done.quiet, err
 }
 
 // killed lets processes die after their first write, their second, and so on
 // until one has nothing left to write.
-func killed(ctx context.Context, b Backend, s Subject, world World, wanted state, deleting bool) error {
+func killed(
+	ctx context.Context, b Backend, s Subject, world World, wanted state, deleting bool, kills int,
+) error {
 	died := true
 
-	for lifetime := 1; died && lifetime <= maxKills; lifetime++ {
+	for lifetime := 1; died && lifetime <= kills; lifetime++ {
 		err := inTrial(ctx, b, s, func(ctx context.Context, tr *trial) error {
 			if err := tr.prepare(ctx, world, deleting); err != nil {
 				return err

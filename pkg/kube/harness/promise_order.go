@@ -13,8 +13,8 @@ import (
 // arrive, nor how far the reconciler has come when they do: each shuffle must
 // end in the state that finding everything at once ends in.
 func AnyOrderEndsTheSame(ctx context.Context, b Backend, s Subject) error {
-	return inEachWorld(ctx, b, s, func(ctx context.Context, tr *trial, world World) error {
-		wanted, err := tr.endState(ctx, world)
+	return forEachWorld(s, func(world World) error {
+		wanted, _, err := endState(ctx, b, s, world, false)
 		if err != nil {
 			return err
 		}
@@ -30,15 +30,6 @@ func AnyOrderEndsTheSame(ctx context.Context, b Backend, s Subject) error {
 
 		return nil
 	})
-}
-
-// endState is the state of a world in which nothing unusual happens.
-func (tr *trial) endState(ctx context.Context, world World) (state, error) {
-	if _, err := tr.settled(ctx, world); err != nil {
-		return nil, err
-	}
-
-	return tr.state(ctx)
 }
 
 // shuffled lets the objects of a world arrive in random order, with a few runs

@@ -51,7 +51,7 @@ func Start(command Command) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the log of %s: %w", command.Name, err)
 	}
-	defer log.Close() // the child has its own
+	defer func() { _ = log.Close() }() // the child has its own
 
 	cmd := exec.Command(command.Path, command.Args...) //nolint:noctx // it outlives the call, Stop ends it
 	cmd.Env = append(os.Environ(), command.Env...)
@@ -74,6 +74,7 @@ func Start(command Command) (*Process, error) {
 // when the thread that started the child ends, which for an unlocked goroutine may be at any time.
 func (p *Process) run(started chan<- error) {
 	runtime.LockOSThread()
+
 	defer runtime.UnlockOSThread()
 
 	err := p.cmd.Start()

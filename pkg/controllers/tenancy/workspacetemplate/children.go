@@ -37,15 +37,15 @@ func find[T client.Object](ctx context.Context, reader client.Reader, name strin
 	var none T
 
 	err := reader.Get(ctx, client.ObjectKey{Name: name}, into)
-	if client.IgnoreNotFound(err) != nil {
-		return none, fmt.Errorf("read %T %s: %w", into, name, err)
+	if err == nil {
+		return into, nil
 	}
 
-	if err != nil {
-		return none, nil
+	if err = client.IgnoreNotFound(err); err != nil {
+		err = fmt.Errorf("read %T %s: %w", into, name, err)
 	}
 
-	return into, nil
+	return none, err
 }
 
 // apply brings the children to what the plan says. The binding waits until its role is seen: the API server

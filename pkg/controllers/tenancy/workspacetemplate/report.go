@@ -45,7 +45,9 @@ func failed(err error) kube.Report {
 
 // deleting reports what a deletion waits for.
 func deleting(awaited string) kube.Report {
-	return kube.Report{State: kube.StateProgressing, Reason: reasonDeleting, Message: "Waiting for these to go: " + awaited}
+	return kube.Report{
+		State: kube.StateProgressing, Reason: reasonDeleting, Message: "Waiting for these to go: " + awaited,
+	}
 }
 
 // applied reports a template whose children were brought to what it asks for. It is Ready when its Workspace
