@@ -21,12 +21,9 @@ func main() {
 
 // generate writes every file anew.
 func generate(catalog manager.Catalog) error {
-	files := map[string][]byte{}
-
-	for _, write := range []func(manager.Catalog, map[string][]byte) error{roles, definitions, pages} {
-		if err := write(catalog, files); err != nil {
-			return err
-		}
+	files, err := contents(catalog)
+	if err != nil {
+		return err
 	}
 
 	for path, content := range files {
@@ -40,4 +37,17 @@ func generate(catalog manager.Catalog) error {
 	}
 
 	return nil
+}
+
+// contents returns what every generated file should hold.
+func contents(catalog manager.Catalog) (map[string][]byte, error) {
+	files := map[string][]byte{}
+
+	for _, write := range []func(manager.Catalog, map[string][]byte) error{roles, definitions, pages} {
+		if err := write(catalog, files); err != nil {
+			return nil, err
+		}
+	}
+
+	return files, nil
 }

@@ -144,3 +144,11 @@ func (l *lock) release(keepLogs bool) error {
 
 	return errors.Join(append(errs, l.file.Close())...)
 }
+
+func absolute(path string) string {
+	if resolved, err := filepath.Abs(path); err == nil {
+		return resolved
+	}
+
+	return path
+}

@@ -174,8 +174,9 @@ func (p *statusPage) awaitControllers(ctx context.Context, timeout time.Duration
 		last  error
 	)
 
+	// Each question has the context of the caller: the one that the timeout ends would hide the last answer.
 	err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, timeout, true,
-		func(ctx context.Context) (bool, error) {
+		func(context.Context) (bool, error) {
 			var controllers []controller
 
 			controllers, last = p.controllers(ctx)

@@ -43,8 +43,9 @@ const proofPatience = 10 * time.Second
 func (p proof) hold(ctx context.Context, c *cluster.Cluster) error {
 	var last error
 
+	// Each check has the context of the caller: the one that the timeout ends would hide the last reason.
 	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, proofPatience, true,
-		func(ctx context.Context) (bool, error) {
+		func(context.Context) (bool, error) {
 			last = p.check(ctx, c)
 
 			return last == nil, nil

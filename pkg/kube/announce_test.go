@@ -17,6 +17,8 @@ import (
 type notes []string
 
 // Eventf implements events.EventRecorder.
+//
+//nolint:revive // Its arguments are not ours to choose.
 func (n *notes) Eventf(_, _ runtime.Object, kind, reason, action, note string, args ...any) {
 	*n = append(*n, kind+" "+reason+" "+action+": "+fmt.Sprintf(note, args...))
 }

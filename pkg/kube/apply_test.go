@@ -144,7 +144,9 @@ const service = `
 apiVersion: v1
 kind: Service
 metadata: {name: a, namespace: b, finalizers: [x/y]}
-spec: {ports: [{port: 80, targetPort: http}, {port: 443, protocol: TCP, targetPort: 8443}], selector: {app: x}}
+spec:
+  ports: [{name: http, port: 80, targetPort: http}, {name: https, port: 443, protocol: TCP, targetPort: 8443}]
+  selector: {app: x}
 `
 
 const namespace = `{apiVersion: v1, kind: Namespace, metadata: {name: a}}`
@@ -187,7 +189,7 @@ func TestApplyWritesOnce(t *testing.T) {
 					cached = unstructuredOf(t, c, tc.object)
 				}
 
-				key := client.ObjectKeyFromObject(wanted.(client.Object)) //nolint:forcetypeassert // See intent.
+				key := client.ObjectKeyFromObject(wanted.(client.Object))
 				if err := c.Get(t.Context(), key, cached); err != nil {
 					t.Fatalf("reading the child: %v", err)
 				}
@@ -235,8 +237,8 @@ func TestApplySeesAChangedIntent(t *testing.T) {
 		"emptied rules":         {"atomic rules", `rules: [{apiGroups: [""], resources: [pods], verbs: [get], resourceNames: []}]`, "rules: []"},
 		"finalizer dropped":     {"sets, defaulted keys", ", finalizers: [x/y]", ""},
 		"finalizer added":       {"sets, defaulted keys", "[x/y]", "[x/y, x/z]"},
-		"key made explicit":     {"sets, defaulted keys", "{port: 80,", "{port: 80, protocol: TCP,"},
-		"key changed":           {"sets, defaulted keys", "{port: 80,", "{port: 80, protocol: UDP,"},
+		"key made explicit":     {"sets, defaulted keys", "port: 80,", "port: 80, protocol: TCP,"},
+		"key changed":           {"sets, defaulted keys", "port: 80,", "port: 80, protocol: UDP,"},
 		"label added":           {"nothing but a name", "name: a", "name: a, labels: {a: b}"},
 		"empty map added":       {"nothing but a name", "name: a", "name: a, labels: {}"},
 		"empty list added":      {"nothing but a name", "name: a", "name: a, finalizers: []"},
@@ -313,7 +315,7 @@ func TestApplySeesDrift(t *testing.T) {
 		"atomic rules":            {"atomic rules", "verbs: [get]", "verbs: ['*']", true},
 		"atomic selector taken":   {"atomic selectors, empty", "  podSelector: {}", "  podSelector: {matchLabels: {a: b}}", true},
 		"foreign finalizer":       {"sets, defaulted keys", "[x/y]", "[x/y, their/own]", false},
-		"selector key of another": {"sets, defaulted keys", "{app: x}}", "{their: own}}", true},
+		"selector key of another": {"sets, defaulted keys", "{app: x}", "{their: own}", true},
 	}
 
 	for name, tc := range cases {
@@ -377,6 +379,7 @@ func TestApplyReplacing(t *testing.T) {
 			t.Parallel()
 
 			var objects []client.Object
+
 			if tc.cached != nil {
 				tc.cached = tc.cached.DeepCopy()
 				objects = append(objects, tc.cached.DeepCopy())
@@ -387,7 +390,9 @@ func TestApplyReplacing(t *testing.T) {
 				read(t, c, tc.cached)
 			}
 
-			changed, err := kube.NewApplier(c, owner).ApplyReplacing(t.Context(), tc.cached, binding(tc.role), "roleRef")
+			applier := kube.NewApplier(c, owner)
+
+			changed, err := applier.ApplyReplacing(t.Context(), tc.cached, binding(tc.role), "roleRef")
 			if changed != (err == nil) || (err != nil) != tc.isError {
 				t.Errorf("ApplyReplacing = %v, %v; want error: %v", changed, err, tc.isError)
 			}

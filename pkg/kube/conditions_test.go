@@ -132,7 +132,10 @@ func TestSetConditionsOrder(t *testing.T) {
 		"none before": {
 			nil,
 			[]metav1.Condition{is(kube.ConditionHealthy), is("TestsPassed"), is(kube.ConditionAccepted)},
-			[]string{"Ready=True", "Reconciling=False", "Stalled=False", "Accepted=True", "Healthy=True", "TestsPassed=True"},
+			[]string{
+				"Ready=True", "Reconciling=False", "Stalled=False",
+				"Accepted=True", "Healthy=True", "TestsPassed=True",
+			},
 		},
 		"others keep their order, behind ours": {
 			[]metav1.Condition{is("Zeta"), is("Alpha"), is(kube.ConditionStalled)},

@@ -81,7 +81,7 @@ func typedLike(scheme *runtime.Scheme, cached client.Object) (runtime.Object, er
 		return typed, nil
 	}
 
-	typed, isObject := reflect.New(reflect.TypeOf(cached).Elem()).Interface().(runtime.Object)
+	typed, isObject := reflect.TypeAssert[runtime.Object](reflect.New(reflect.TypeOf(cached).Elem()))
 	if !isObject {
 		return nil, fmt.Errorf("%w: %T", errNoObject, cached)
 	}

@@ -30,6 +30,10 @@ func TestDelete(t *testing.T) {
 		w.UID, w.DeletionTimestamp = uid, &metav1.Time{Time: noon()}
 	})
 
+	guarded := []client.DeleteOptions{{Preconditions: &metav1.Preconditions{UID: &uid}}}
+	orphaning := []client.DeleteOptions{{Preconditions: guarded[0].Preconditions, PropagationPolicy: &orphan}}
+	unguarded := []client.DeleteOptions{{Preconditions: &metav1.Preconditions{}}}
+
 	cases := map[string]struct {
 		obj     *tenantv1beta1.Workspace
 		options []client.DeleteOption
@@ -38,27 +42,13 @@ func TestDelete(t *testing.T) {
 		changed bool
 		want    error
 	}{
-		"there": {
-			known, nil, nil,
-			[]client.DeleteOptions{{Preconditions: &metav1.Preconditions{UID: &uid}}}, true, nil,
-		},
-		"with options": {
-			known, []client.DeleteOption{client.PropagationPolicy(orphan)}, nil,
-			[]client.DeleteOptions{{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &orphan}}, true, nil,
-		},
-		"by name only": {
-			nameless, nil, nil,
-			[]client.DeleteOptions{{Preconditions: &metav1.Preconditions{}}}, true, nil,
-		},
-		"on its way out": {leaving, nil, nil, nil, false, nil},
-		"gone": {
-			known, nil, missing,
-			[]client.DeleteOptions{{Preconditions: &metav1.Preconditions{UID: &uid}}}, false, nil,
-		},
-		"somebody else's by now": {
-			known, nil, conflict,
-			[]client.DeleteOptions{{Preconditions: &metav1.Preconditions{UID: &uid}}}, false, conflict,
-		},
+		"there":                  {known, nil, nil, guarded, true, nil},
+		"with options":           {known, []client.DeleteOption{client.PropagationPolicy(orphan)}, nil, orphaning, true, nil},
+		"by name only":           {nameless, nil, nil, unguarded, true, nil},
+		"on its way out":         {leaving, nil, nil, nil, false, nil},
+		"gone":                   {known, nil, missing, guarded, false, nil},
+		"somebody else's by now": {known, nil, conflict, guarded, false, conflict},
+		"offline":                {known, nil, errOffline, guarded, false, errOffline},
 	}
 
 	for name, tc := range cases {

@@ -57,5 +57,5 @@ func patchFinalizers(ctx context.Context, c client.Writer, obj client.Object, fi
 		return fmt.Errorf("encoding the patch: %w", err)
 	}
 
-	return c.Patch(ctx, obj, client.RawPatch(types.MergePatchType, patch)) //nolint:wrapcheck // By both callers.
+	return c.Patch(ctx, obj, client.RawPatch(types.MergePatchType, patch))
 }

@@ -116,11 +116,12 @@ func TestFinalizersOfAnOldVersionAreAConflict(t *testing.T) {
 		t.Fatalf("changing the workspace: %v", err)
 	}
 
-	if changed, err := kube.AddFinalizer(t.Context(), c, old.DeepCopy(), "ours/b"); changed || !apierrors.IsConflict(err) {
+	changed, err := kube.AddFinalizer(t.Context(), c, old.DeepCopy(), "ours/b")
+	if changed || !apierrors.IsConflict(err) {
 		t.Errorf("AddFinalizer = %v, %v; want false and a conflict", changed, err)
 	}
 
-	changed, err := kube.RemoveFinalizers(t.Context(), c, old.DeepCopy(), "ours/a")
+	changed, err = kube.RemoveFinalizers(t.Context(), c, old.DeepCopy(), "ours/a")
 	if changed || !apierrors.IsConflict(err) {
 		t.Errorf("RemoveFinalizers = %v, %v; want false and a conflict", changed, err)
 	}

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// PausedAnnotation, set to "true" on any object of ours, stops its
-	// reconciliation. The pause is shown as the reason of the Ready condition.
+	// PausedAnnotation stops the reconciliation of any object of ours on which
+	// it is set to "true". The pause is shown as the reason of the Ready condition.
 	PausedAnnotation = "ks.kubesphere.io/paused"
 
 	// ManagerName is the name this process goes by at the API server, and the

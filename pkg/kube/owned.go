@@ -20,8 +20,8 @@ type fields map[string]fields
 // itself stands in a tree for the existence of what it is found in.
 const itself = "."
 
-// ownedFields returns what manager owns of obj through server-side apply, nil
-// for nothing. The status does not count, nor does what was applied to a
+// ownedFields returns what manager owns of obj through server-side apply,
+// which may be nothing. The status does not count, nor does what was applied to a
 // subresource: they are written, and compared, elsewhere.
 func ownedFields(obj client.Object, manager string) (fields, error) {
 	for _, entry := range obj.GetManagedFields() {
@@ -35,7 +35,7 @@ func ownedFields(obj client.Object, manager string) (fields, error) {
 		return owned, err
 	}
 
-	return nil, nil
+	return fields{}, nil
 }
 
 // isApplied tells whether entry records a server-side apply to the object proper.

@@ -1,7 +1,6 @@
 package tenancy
 
 import (
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -36,16 +35,4 @@ func (p Problems) Message() string {
 	}
 
 	return strings.Join(messages, "; ")
-}
-
-// sorted puts problems of one list of errors under one reason. Maps are validated in random order.
-func sorted(reason string, errs field.ErrorList) Problems {
-	slices.SortFunc(errs, func(a, b *field.Error) int { return strings.Compare(a.Error(), b.Error()) })
-
-	problems := make(Problems, 0, len(errs))
-	for _, err := range errs {
-		problems = append(problems, Problem{Reason: reason, Err: err})
-	}
-
-	return problems
 }

@@ -1,6 +1,8 @@
 package tenancy
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/validation"
@@ -63,11 +65,30 @@ func checkManager(manager string, path *field.Path) Problems {
 		"must be the name of a person's account, not one of Kubernetes itself, which begin with "+systemPrefix)}}
 }
 
-// checkMetadata refuses labels and annotations that the API server would refuse on the Workspace.
+// checkMetadata refuses labels and annotations that the API server would refuse on the Workspace. Each is
+// checked by itself, so that the error can name it.
 func checkMetadata(metadata tenantv1beta1.TemplateMetadata, path *field.Path) Problems {
-	problems := sorted(ReasonInvalidMetadata,
-		metavalidation.ValidateLabels(metadata.Labels, path.Child("labels")))
+	var errs field.ErrorList
 
-	return append(problems, sorted(ReasonInvalidMetadata,
-		validation.ValidateAnnotations(metadata.Annotations, path.Child("annotations")))...)
+	labels := path.Child("labels")
+	for _, key := range slices.Sorted(maps.Keys(metadata.Labels)) {
+		errs = append(errs, metavalidation.ValidateLabels(
+			map[string]string{key: metadata.Labels[key]}, labels.Key(key))...)
+	}
+
+	annotations := path.Child("annotations")
+	for _, key := range slices.Sorted(maps.Keys(metadata.Annotations)) {
+		errs = append(errs, validation.ValidateAnnotations(map[string]string{key: ""}, annotations.Key(key))...)
+	}
+
+	if err := validation.ValidateAnnotationsSize(metadata.Annotations); err != nil {
+		errs = append(errs, field.TooLong(annotations, "", validation.TotalAnnotationSizeLimitB))
+	}
+
+	problems := make(Problems, 0, len(errs))
+	for _, err := range errs {
+		problems = append(problems, Problem{Reason: ReasonInvalidMetadata, Err: err})
+	}
+
+	return problems
 }

@@ -57,11 +57,11 @@ func TestCheckTemplate(t *testing.T) {
 		"label value": {
 			template: newTemplate("a", withMetadata(map[string]string{"a": "b c"}, nil)),
 			reasons:  []string{tenancy.ReasonInvalidMetadata},
-			messages: []string{"spec.template.metadata.labels", `"b c"`},
+			messages: []string{"spec.template.metadata.labels[a]", `"b c"`},
 		},
 		"annotation key": {
 			template: newTemplate("a", withMetadata(nil, map[string]string{"a b": "c"})),
-			reasons:  []string{tenancy.ReasonInvalidMetadata}, messages: []string{"spec.template.metadata.annotations"},
+			reasons:  []string{tenancy.ReasonInvalidMetadata}, messages: []string{"spec.template.metadata.annotations[a b]"},
 		},
 		"annotations too large": {
 			template: newTemplate("a", withMetadata(nil, map[string]string{"a": strings.Repeat("x", 256<<10)})),

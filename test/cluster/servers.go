@@ -137,29 +137,24 @@ func (c *Cluster) waitUntilUsable(ctx context.Context) error {
 		return fmt.Errorf("making a client of the new control plane: %w", err)
 	}
 
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-
 	var last error
 
-	err = wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		if ended := c.firstEnded(); ended != nil {
-			return false, ended
-		}
+	// Each question has the context of the caller: the one that the timeout ends would hide the last answer.
+	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, startTimeout, true,
+		func(context.Context) (bool, error) {
+			if ended := c.firstEnded(); ended != nil {
+				return false, ended
+			}
 
-		last = checkUsable(ctx, clients, c.options.ControllerManager)
+			last = checkUsable(ctx, clients, c.options.ControllerManager)
 
-		return last == nil, nil
-	})
-
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() == nil:
-		return err
-	default:
-		return fmt.Errorf("waiting for the new control plane: %w (last: %w)", context.Cause(ctx), last)
+			return last == nil, nil
+		})
+	if wait.Interrupted(err) {
+		return fmt.Errorf("waiting for the new control plane: %w (last: %w)", err, last)
 	}
+
+	return err
 }
 
 func checkUsable(ctx context.Context, clients kubernetes.Interface, serviceAccount bool) error {

@@ -298,7 +298,7 @@ func TestBrokenTemplateSaysWhy(t *testing.T) {
 			change: func(template *tenantv1beta1.WorkspaceTemplate) {
 				template.Spec.Template.Metadata.Labels = map[string]string{"a": "with space"}
 			},
-			reason: tenancy.ReasonInvalidMetadata, message: "spec.template.metadata.labels",
+			reason: tenancy.ReasonInvalidMetadata, message: "spec.template.metadata.labels[a]",
 		},
 		"system account": {
 			template: template("broken-manager", "system:anonymous"),

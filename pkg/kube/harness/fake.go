@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -100,7 +101,7 @@ func newConverter(others []managedfields.TypeConverter) (converter, error) {
 	return converter{
 		builtIn: builtIn,
 		schema:  applyconfigurations.NewTypeConverter(builtIn),
-		others:  append(others[:len(others):len(others)], managedfields.NewDeducedTypeConverter()),
+		others:  append(slices.Clip(others), managedfields.NewDeducedTypeConverter()),
 	}, nil
 }
 
@@ -118,7 +119,7 @@ func (c converter) ObjectToTyped(
 	}
 
 	if c.builtIn.Recognizes(obj.GetObjectKind().GroupVersionKind()) {
-		return c.schema.ObjectToTyped(obj, opts...) //nolint:wrapcheck // As the client would see it.
+		return c.schema.ObjectToTyped(obj, opts...) //nolint:wrapcheck // A converter in the place of another.
 	}
 
 	var (
@@ -132,10 +133,10 @@ func (c converter) ObjectToTyped(
 		}
 	}
 
-	return nil, err //nolint:wrapcheck // As the client would see it.
+	return nil, err //nolint:wrapcheck // A converter in the place of another.
 }
 
 // TypedToObject implements managedfields.TypeConverter: all objects are JSON.
 func (c converter) TypedToObject(value *typed.TypedValue) (runtime.Object, error) {
-	return c.others[len(c.others)-1].TypedToObject(value) //nolint:wrapcheck // As the client would see it.
+	return c.others[len(c.others)-1].TypedToObject(value) //nolint:wrapcheck // As above.
 }

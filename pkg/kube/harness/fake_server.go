@@ -59,16 +59,16 @@ func (f *fakeServer) Scheme() *runtime.Scheme {
 
 // GroupVersionKindFor implements client.Client.
 func (f *fakeServer) GroupVersionKindFor(obj runtime.Object) (schema.GroupVersionKind, error) {
-	return apiutil.GVKForObject(obj, f.scheme) //nolint:wrapcheck // As the client would see it.
+	return apiutil.GVKForObject(obj, f.scheme)
 }
 
 // RESTMapper implements client.Client. It is empty.
-func (f *fakeServer) RESTMapper() meta.RESTMapper {
+func (*fakeServer) RESTMapper() meta.RESTMapper {
 	return meta.NewDefaultRESTMapper(nil)
 }
 
 // IsObjectNamespaced implements client.Client, by what the object says of itself.
-func (f *fakeServer) IsObjectNamespaced(obj runtime.Object) (bool, error) {
+func (*fakeServer) IsObjectNamespaced(obj runtime.Object) (bool, error) {
 	accessor, err := meta.Accessor(obj)
 	if err != nil {
 		return false, fmt.Errorf("reading a %T: %w", obj, err)
@@ -88,7 +88,7 @@ func (f *fakeServer) Get(
 
 	stored := emptyOf(gvk)
 	if err := f.store(gvk).Get(ctx, key, stored, opts...); err != nil {
-		return err //nolint:wrapcheck // As the client would see it.
+		return err
 	}
 
 	return intoObject(stored, obj)
@@ -103,7 +103,7 @@ func (f *fakeServer) List(ctx context.Context, list client.ObjectList, opts ...c
 
 	stored := emptyListOf(gvk)
 	if err := f.store(gvk).List(ctx, stored, opts...); err != nil {
-		return err //nolint:wrapcheck // As the client would see it.
+		return err
 	}
 
 	return intoList(f.scheme, stored.Items, list)
@@ -118,7 +118,7 @@ func (f *fakeServer) Watch(
 		return nil, err
 	}
 
-	return f.store(gvk).Watch(ctx, emptyListOf(gvk), opts...) //nolint:wrapcheck // As the client would see it.
+	return f.store(gvk).Watch(ctx, emptyListOf(gvk), opts...)
 }
 
 // Create implements client.Writer.
@@ -135,7 +135,7 @@ func (f *fakeServer) Create(ctx context.Context, obj client.Object, opts ...clie
 	}
 
 	if err := f.storeOf(sent).Create(ctx, sent, opts...); err != nil {
-		return err //nolint:wrapcheck // As the client would see it.
+		return err
 	}
 
 	return intoObject(sent, obj)
@@ -165,7 +165,7 @@ func (f *fakeServer) Update(ctx context.Context, obj client.Object, opts ...clie
 	}
 
 	return f.write(ctx, sent, obj, func() error {
-		return f.storeOf(sent).Update(ctx, sent, opts...) //nolint:wrapcheck // As the client would see it.
+		return f.storeOf(sent).Update(ctx, sent, opts...)
 	})
 }
 
@@ -179,7 +179,7 @@ func (f *fakeServer) Patch(
 	}
 
 	return f.write(ctx, sent, obj, func() error {
-		return f.storeOf(sent).Patch(ctx, sent, raw, opts...) //nolint:wrapcheck // As the client would see it.
+		return f.storeOf(sent).Patch(ctx, sent, raw, opts...)
 	})
 }
 
@@ -211,7 +211,7 @@ func (f *fakeServer) Apply(
 	err = f.write(ctx, sent, answer, func() error {
 		configuration := client.ApplyConfigurationFromUnstructured(sent)
 
-		return f.storeOf(sent).Apply(ctx, configuration, opts...) //nolint:wrapcheck // As the client would see it.
+		return f.storeOf(sent).Apply(ctx, configuration, opts...)
 	})
 	if err != nil {
 		return err
@@ -267,7 +267,7 @@ func (f *fakeServer) stored(ctx context.Context, like *unstructured.Unstructured
 		return nil, nil //nolint:nilnil // Absence is an answer.
 	}
 
-	return stored, err //nolint:wrapcheck // As the client would see it.
+	return stored, err
 }
 
 // adjust makes up for what a write to a fake client leaves undone.
@@ -318,10 +318,11 @@ func (f *fakeServer) Delete(ctx context.Context, obj client.Object, opts ...clie
 		gvk := sent.GroupVersionKind()
 		resource, _ := meta.UnsafeGuessKindToResource(gvk)
 
+		//nolint:wrapcheck // This is the answer itself.
 		return apierrors.NewConflict(resource.GroupResource(), sent.GetName(), errOtherUID)
 	}
 
-	return f.storeOf(sent).Delete(ctx, sent, opts...) //nolint:wrapcheck // As the client would see it.
+	return f.storeOf(sent).Delete(ctx, sent, opts...)
 }
 
 // DeleteAllOf implements client.Writer.
@@ -331,5 +332,5 @@ func (f *fakeServer) DeleteAllOf(ctx context.Context, obj client.Object, opts ..
 		return err
 	}
 
-	return f.storeOf(sent).DeleteAllOf(ctx, sent, opts...) //nolint:wrapcheck // As the client would see it.
+	return f.storeOf(sent).DeleteAllOf(ctx, sent, opts...)
 }

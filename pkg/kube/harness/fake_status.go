@@ -51,7 +51,7 @@ func (r fakeSubResource) Update(
 
 	err = r.server.storeOf(sent).SubResource(r.name).Update(ctx, sent, opts...)
 	if err != nil {
-		return err //nolint:wrapcheck // As the client would see it.
+		return err
 	}
 
 	return intoObject(sent, obj)
@@ -68,7 +68,7 @@ func (r fakeSubResource) Patch(
 
 	err = r.server.storeOf(sent).SubResource(r.name).Patch(ctx, sent, raw, opts...)
 	if err != nil {
-		return err //nolint:wrapcheck // As the client would see it.
+		return err
 	}
 
 	return intoObject(sent, obj)
@@ -83,5 +83,5 @@ func (r fakeSubResource) Apply(
 		return err
 	}
 
-	return r.server.storeOf(sent).SubResource(r.name).Apply(ctx, obj, opts...) //nolint:wrapcheck // As the client sees it.
+	return r.server.storeOf(sent).SubResource(r.name).Apply(ctx, obj, opts...)
 }

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"iter"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -87,13 +88,13 @@ func (f *objectFuzzer) variant(obj client.Object) client.Object {
 	}
 
 	strange := emptyOf(sound.GroupVersionKind())
-	for field := range f.keys(sound.Object, noise.Object) {
+	for field := range mutable(sound.Object, noise.Object) {
 		f.mixField(strange.Object, sound.Object, noise.Object, field)
 	}
 
 	f.mixMetadata(strange, sound, noise)
 
-	into, isObject := reflect.New(reflect.TypeOf(obj).Elem()).Interface().(client.Object)
+	into, isObject := reflect.TypeAssert[client.Object](reflect.New(reflect.TypeOf(obj).Elem()))
 	if !isObject || intoObject(strange, into) != nil {
 		return same
 	}
@@ -129,9 +130,9 @@ func (f *objectFuzzer) noise(obj client.Object) client.Object {
 	return noise
 }
 
-// keys returns the fields of both objects that may change. Their order decides
+// mutable returns the fields of both objects that may change. Their order decides
 // which random numbers they get, so it is fixed.
-func (f *objectFuzzer) keys(sound, noise map[string]any) func(func(string) bool) {
+func mutable(sound, noise map[string]any) iter.Seq[string] {
 	fixed := []string{"apiVersion", "kind", "metadata"}
 
 	return func(yield func(string) bool) {

@@ -19,18 +19,20 @@ import (
 )
 
 // subject returns a Subject around a reconciler of widgets.
-func subject(t testing.TB, make func(*honest)) harness.Subject {
-	t.Helper()
+func subject(tb testing.TB, spoil func(*honest)) harness.Subject {
+	tb.Helper()
 
 	return harness.Subject{
-		Name:        "widget",
-		Scheme:      widgetScheme(t),
-		Primary:     &widget{},
-		Kinds:       []client.ObjectList{&widgetList{}, &corev1.ConfigMapList{}, &corev1.SecretList{}, &rbacv1.ClusterRoleList{}},
+		Name:    "widget",
+		Scheme:  widgetScheme(tb),
+		Primary: &widget{},
+		Kinds: []client.ObjectList{
+			&widgetList{}, &corev1.ConfigMapList{}, &corev1.SecretList{}, &rbacv1.ClusterRoleList{},
+		},
 		StatusKinds: []client.Object{&widget{}},
 		New: func(environment harness.Environment) reconcile.Reconciler {
 			r := newHonest(environment)
-			make(r)
+			spoil(r)
 
 			return r
 		},
@@ -96,11 +98,11 @@ func TestHonest(t *testing.T) {
 // saboteurs break one promise each.
 func saboteurs() map[string]struct {
 	broken string
-	make   func(*honest)
+	spoil  func(*honest)
 } {
 	return map[string]struct {
 		broken string
-		make   func(*honest)
+		spoil  func(*honest)
 	}{
 		"writes what is there": {"SecondRunWritesNothing", func(r *honest) {
 			r.after = func(ctx context.Context, w *widget) error {
@@ -177,7 +179,7 @@ func TestSaboteurs(t *testing.T) {
 			var broken []string
 
 			for _, promise := range harness.Promises() {
-				if err := promise.Check(t.Context(), harness.Fake(), subject(t, tc.make)); err != nil {
+				if err := promise.Check(t.Context(), harness.Fake(), subject(t, tc.spoil)); err != nil {
 					broken = append(broken, promise.Name)
 					t.Logf("%s: %v", promise.Name, err)
 				}

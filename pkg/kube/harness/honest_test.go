@@ -169,7 +169,7 @@ func (r *honest) children(ctx context.Context, w *widget, source *corev1.ConfigM
 func (r *honest) child(ctx context.Context, key client.ObjectKey, into client.Object) (client.Object, error) {
 	err := r.Client.Get(ctx, key, into)
 	if apierrors.IsNotFound(err) {
-		return nil, nil
+		return nil, nil //nolint:nilnil // Absence is an answer.
 	}
 
 	if err != nil {

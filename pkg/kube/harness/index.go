@@ -26,7 +26,7 @@ func withIndexes(c client.WithWatch, s Subject) client.WithWatch {
 			options.FieldSelector = nil
 
 			if err := c.List(ctx, list, options); err != nil || selector == nil {
-				return err //nolint:wrapcheck // As the server says it.
+				return err
 			}
 
 			return s.filter(list, selector)

@@ -64,7 +64,7 @@ func (l *ledger) keep(c client.WithWatch) client.WithWatch {
 	return interceptor.NewClient(c, interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
 			if err := c.Create(ctx, obj, opts...); err != nil {
-				return err //nolint:wrapcheck // As the server says it.
+				return err
 			}
 
 			made, err := toUnstructured(c.Scheme(), obj)

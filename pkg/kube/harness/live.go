@@ -36,7 +36,7 @@ func (b liveBackend) Open(_ context.Context, s Subject) (client.WithWatch, error
 
 // Wipe implements Backend. Finalizers go first: their owners are not there any
 // more. Namespaces go last.
-func (b liveBackend) Wipe(ctx context.Context, c client.Client, made []Ref) error {
+func (liveBackend) Wipe(ctx context.Context, c client.Client, made []Ref) error {
 	var errs []error
 
 	for _, ref := range made {
@@ -108,10 +108,10 @@ func ignoreGone(ref Ref, doing string, err error) error {
 func finalize(ctx context.Context, c client.Client, ref Ref) error {
 	namespace := &corev1.Namespace{}
 	if err := c.Get(ctx, ref.Key, namespace); err != nil {
-		return err //nolint:wrapcheck // By the caller.
+		return err
 	}
 
 	namespace.Spec.Finalizers = nil
 
-	return c.SubResource("finalize").Update(ctx, namespace) //nolint:wrapcheck // By the caller.
+	return c.SubResource("finalize").Update(ctx, namespace)
 }

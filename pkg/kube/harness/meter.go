@@ -18,10 +18,8 @@ var errKilled = errors.New("the process was killed")
 
 // meter counts the calls of a process, and ends its life.
 type meter struct {
-	mu     sync.Mutex
-	reads  int
-	writes []string // What was done, to be named in messages.
-	events []string
+	mu sync.Mutex
+	counts
 
 	// lifetime is the number of writes after which the process is dead; zero
 	// means it lives on.
@@ -32,7 +30,8 @@ type meter struct {
 // counts is what happened in a while.
 type counts struct {
 	reads  int
-	writes []string
+	writes []string // What was tried, to be named in messages.
+	done   []string // What the server did of it.
 	events []string
 }
 
@@ -41,8 +40,8 @@ func (m *meter) take() counts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 
-	taken := counts{m.reads, m.writes, m.events}
-	m.reads, m.writes, m.events = 0, nil, nil
+	taken := m.counts
+	m.counts = counts{}
 
 	return taken
 }
@@ -83,6 +82,7 @@ func (m *meter) write(what string, do func() error) error {
 	}
 
 	m.mu.Lock()
+	m.done = append(m.done, what)
 	m.total++
 	m.mu.Unlock()
 
@@ -94,6 +94,8 @@ func (m *meter) write(what string, do func() error) error {
 }
 
 // Eventf implements events.EventRecorder.
+//
+//nolint:revive // Its arguments are not ours to choose.
 func (m *meter) Eventf(_, _ runtime.Object, kind, reason, _, note string, args ...any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -118,7 +120,7 @@ func namedIntent(verb string, intent runtime.ApplyConfiguration) string {
 
 // client returns c with all calls counted.
 //
-//nolint:funlen,lll // One line per call there is.
+//nolint:lll // One line per call there is.
 func (m *meter) client(c client.WithWatch) client.Client {
 	return interceptor.NewClient(c, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
@@ -107,7 +107,8 @@ func (p *process) settle(ctx context.Context) (outcome, error) {
 	return result, nil
 }
 
-// round handles every request once and returns the number of writes.
+// round handles every request once and returns the number of writes that the
+// server did: what it refuses may well be tried again.
 func (p *process) round(ctx context.Context, result *outcome) (int, error) {
 	keys, err := p.trial.requests(ctx)
 	if err != nil {
@@ -122,7 +123,7 @@ func (p *process) round(ctx context.Context, result *outcome) (int, error) {
 		}
 
 		one := p.reconcile(ctx, key)
-		writes += len(one.writes)
+		writes += len(one.done)
 		result.runs = append(result.runs, one)
 	}
 
@@ -156,6 +157,11 @@ func (tr *trial) collect(ctx context.Context) (int, error) {
 		return 0, err
 	}
 
+	present := map[types.UID]bool{}
+	for _, obj := range objects {
+		present[obj.GetUID()] = true
+	}
+
 	collected := 0
 
 	for _, obj := range objects {
@@ -163,7 +169,7 @@ func (tr *trial) collect(ctx context.Context) (int, error) {
 			continue
 		}
 
-		orphan, err := tr.orphaned(ctx, obj)
+		orphan, err := tr.orphaned(ctx, obj, present)
 		if err != nil {
 			return collected, err
 		}
@@ -182,10 +188,18 @@ func (tr *trial) collect(ctx context.Context) (int, error) {
 	return collected, nil
 }
 
-func (tr *trial) orphaned(ctx context.Context, obj *unstructured.Unstructured) (bool, error) {
-	for _, reference := range obj.GetOwnerReferences() {
-		gone, err := tr.gone(ctx, obj.GetNamespace(), reference)
-		if err != nil || !gone {
+// orphaned tells whether all owners of an object are gone. Those present need not
+// be looked for.
+func (tr *trial) orphaned(
+	ctx context.Context, obj *unstructured.Unstructured, present map[types.UID]bool,
+) (bool, error) {
+	for _, owner := range obj.GetOwnerReferences() {
+		if present[owner.UID] {
+			return false, nil
+		}
+
+		exists, err := tr.exists(ctx, owner)
+		if err != nil || exists {
 			return false, err
 		}
 	}
@@ -193,23 +207,15 @@ func (tr *trial) orphaned(ctx context.Context, obj *unstructured.Unstructured) (
 	return true, nil
 }
 
-// gone tells whether an owner is no more. The reference does not say whether it
-// has a namespace; who has that UID under either name is the owner.
-func (tr *trial) gone(ctx context.Context, namespace string, reference metav1.OwnerReference) (bool, error) {
-	for _, in := range []string{namespace, ""} {
-		owner := &unstructured.Unstructured{}
-		owner.SetAPIVersion(reference.APIVersion)
-		owner.SetKind(reference.Kind)
-
-		err := tr.server.Get(ctx, client.ObjectKey{Namespace: in, Name: reference.Name}, owner)
-		if err == nil && owner.GetUID() == reference.UID {
-			return false, nil
-		}
-
-		if err != nil && !apierrors.IsNotFound(err) {
-			return false, fmt.Errorf("looking for the owner %s: %w", reference.Name, err)
-		}
+// exists looks for an owner that is not one of the trial's objects. Only its UID
+// counts: the reference does not say whether it has a namespace.
+func (tr *trial) exists(ctx context.Context, owner metav1.OwnerReference) (bool, error) {
+	list := emptyListOf(schema.FromAPIVersionAndKind(owner.APIVersion, owner.Kind))
+	if err := tr.server.List(ctx, list); err != nil {
+		return false, fmt.Errorf("looking for the owner %s: %w", owner.Name, err)
 	}
 
-	return true, nil
+	return slices.ContainsFunc(list.Items, func(item unstructured.Unstructured) bool {
+		return item.GetUID() == owner.UID
+	}), nil
 }

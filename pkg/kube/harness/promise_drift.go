@@ -11,6 +11,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
@@ -135,23 +136,23 @@ func relabelled(child *unstructured.Unstructured) []Drift {
 			drifts = append(drifts, Drift{
 				Name: fmt.Sprintf("the %s %s of %s change", field, key, refOf(child)),
 				Make: func(ctx context.Context, c client.Client) error {
-					current := emptyOf(child.GroupVersionKind())
-					if err := c.Get(ctx, client.ObjectKeyFromObject(child), current); err != nil {
-						return fmt.Errorf("reading the child: %w", err)
-					}
-
-					before := current.DeepCopy()
-					if err := unstructured.SetNestedField(current.Object, "drifted", "metadata", field, key); err != nil {
-						return fmt.Errorf("changing the child: %w", err)
-					}
-
-					return c.Patch(ctx, current, client.MergeFrom(before), client.FieldOwner("somebody-else"))
+					return overwrite(ctx, c, child, field, key)
 				},
 			})
 		}
 	}
 
 	return drifts
+}
+
+// overwrite sets a label or annotation to what it will not have been.
+func overwrite(ctx context.Context, c client.Client, child *unstructured.Unstructured, field, key string) error {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{field: map[string]any{key: "drifted"}}})
+	if err != nil {
+		return fmt.Errorf("encoding the patch: %w", err)
+	}
+
+	return c.Patch(ctx, child.DeepCopy(), client.RawPatch(types.MergePatchType, patch), client.FieldOwner("drift"))
 }
 
 // ownedKeys returns the keys of metadata.labels or metadata.annotations that one

@@ -27,8 +27,15 @@ func SurvivesBeingKilled(ctx context.Context, b Backend, s Subject) error {
 				kills = fewKills
 			}
 
-			if err := killed(ctx, b, s, world, wanted, deleting, kills); err != nil {
-				return err
+			die := func(ctx context.Context, tr *trial, lifetime int) (bool, error) {
+				if err := tr.prepare(ctx, world, deleting); err != nil {
+					return false, err
+				}
+
+				return tr.dies(ctx, lifetime, wanted)
+			}
+			if err := killed(ctx, b, s, kills, die); err != nil {
+				return fmt.Errorf("deleting: %t: %w", deleting, err)
 			}
 		}
 
@@ -65,24 +72,20 @@ func endState(ctx context.Context, b Backend, s Subject, world World, deleting b
 // killed lets processes die after their first write, their second, and so on
 // until one has nothing left to write.
 func killed(
-	ctx context.Context, b Backend, s Subject, world World, wanted state, deleting bool, kills int,
+	ctx context.Context, b Backend, s Subject, kills int, die func(context.Context, *trial, int) (bool, error),
 ) error {
 	died := true
 
 	for lifetime := 1; died && lifetime <= kills; lifetime++ {
 		err := inTrial(ctx, b, s, func(ctx context.Context, tr *trial) error {
-			if err := tr.prepare(ctx, world, deleting); err != nil {
-				return err
-			}
-
 			var err error
 
-			died, err = tr.dies(ctx, lifetime, wanted)
+			died, err = die(ctx, tr, lifetime)
 
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("killed after write %d (deleting: %t): %w", lifetime, deleting, err)
+			return fmt.Errorf("killed after write %d: %w", lifetime, err)
 		}
 	}
 

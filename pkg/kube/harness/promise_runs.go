@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -57,14 +58,15 @@ func (tr *trial) restarted(ctx context.Context) error {
 }
 
 func (o outcome) lastWrites() string {
-	text := ""
+	var texts []string
+
 	for _, one := range o.last {
-		if len(one.writes) > 0 {
-			text += fmt.Sprintf("[%s: %v]", one.key, one.writes)
+		if len(one.done) > 0 {
+			texts = append(texts, fmt.Sprintf("%s: %s", one.key, strings.Join(one.done, ", ")))
 		}
 	}
 
-	return text
+	return strings.Join(texts, "; ")
 }
 
 func (o outcome) lastFailure() error {
@@ -81,7 +83,7 @@ func (o outcome) lastFailure() error {
 func NoEventWithoutAChange(ctx context.Context, b Backend, s Subject) error {
 	return inEachWorld(ctx, b, s, func(ctx context.Context, tr *trial, world World) error {
 		return tr.eachRun(ctx, world, func(one run) error {
-			if len(one.writes) == 0 && len(one.events) > 0 {
+			if len(one.done) == 0 && len(one.events) > 0 {
 				return fmt.Errorf("%w: %s: %q", errNoise, one.key, one.events)
 			}
 

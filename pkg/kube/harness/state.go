@@ -80,8 +80,18 @@ func (tr *trial) stable(values map[string]any) map[string]any {
 		"lastTransitionTime", "observedGeneration", "deletionTimestamp", "deletionGracePeriodSeconds",
 	}, tr.subject.Volatile...)
 	scrub(values, volatile)
+	dropEmptyStatus(values)
 
 	return values
+}
+
+// dropEmptyStatus makes no difference between a status that says nothing and none:
+// a typed struct that went to the server and back leaves the one or the other.
+func dropEmptyStatus(values map[string]any) {
+	status, isObject := values["status"].(map[string]any)
+	if values["status"] == nil || isObject && len(status) == 0 {
+		delete(values, "status")
+	}
 }
 
 func scrub(value any, volatile []string) {

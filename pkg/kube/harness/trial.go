@@ -138,7 +138,8 @@ func (tr *trial) plantOne(ctx context.Context, original client.Object) error {
 }
 
 func (tr *trial) remove(ctx context.Context, obj client.Object) error {
-	if err := tr.server.Delete(ctx, obj); client.IgnoreNotFound(err) != nil {
+	err := client.IgnoreNotFound(tr.server.Delete(ctx, obj))
+	if err != nil {
 		return fmt.Errorf("deleting %s: %w", obj.GetName(), err)
 	}
 

@@ -15,10 +15,10 @@ import (
 // read it.
 type widget struct {
 	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata"`
 
-	Spec   widgetSpec   `json:"spec,omitempty"`
-	Status widgetStatus `json:"status,omitempty"`
+	Spec   widgetSpec   `json:"spec"`
+	Status widgetStatus `json:"status,omitzero"`
 }
 
 type widgetSpec struct {
@@ -38,7 +38,7 @@ type widgetStatus struct {
 
 type widgetList struct {
 	metav1.TypeMeta `json:",inline"`
-	metav1.ListMeta `json:"metadata,omitempty"`
+	metav1.ListMeta `json:"metadata"`
 
 	Items []widget `json:"items"`
 }
@@ -70,12 +70,12 @@ func (l *widgetList) DeepCopyObject() runtime.Object {
 	return &c
 }
 
-func widgetScheme(t testing.TB) *runtime.Scheme {
-	t.Helper()
+func widgetScheme(tb testing.TB) *runtime.Scheme {
+	tb.Helper()
 
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
-		t.Fatalf("building the scheme: %v", err)
+		tb.Fatalf("building the scheme: %v", err)
 	}
 
 	version := schema.GroupVersion{Group: "test.kubesphere.io", Version: "v1"}

@@ -1,0 +1,153 @@
+package workspace_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/workspace"
+	"github.com/ks-core/ks-controller-manager/pkg/kube"
+	"github.com/ks-core/ks-controller-manager/pkg/kube/harness"
+	"github.com/ks-core/ks-controller-manager/pkg/manager"
+	"github.com/ks-core/ks-controller-manager/test/cluster"
+)
+
+func TestWorkspaceKeepsThePromises(t *testing.T) {
+	harness.Run(t, subject(t))
+}
+
+// The same promises against a real API server, in the worlds without namespaces: those take their time to go.
+func TestWorkspaceKeepsThePromisesLive(t *testing.T) {
+	control := cluster.ForTest(t, cluster.Options{})
+
+	for _, arguments := range [][]string{
+		{"apply", "--server-side", "-k", "../../../../config/crd"},
+		{"wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"},
+	} {
+		if _, err := control.Kubectl(t.Context(), arguments...); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	live := subject(t)
+	live.Seeds = 2
+	live.Worlds = slices.DeleteFunc(live.Worlds, func(world harness.World) bool {
+		return slices.ContainsFunc(world.Objects, isNamespace)
+	})
+
+	admin, err := client.NewWithWatch(control.Config(), client.Options{Scheme: live.Scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	harness.RunOn(t, harness.Live(admin), live)
+}
+
+func subject(t *testing.T) harness.Subject {
+	t.Helper()
+
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{tenantv1beta1.AddToScheme, corev1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	return harness.Subject{
+		Name:        workspace.Name,
+		Scheme:      scheme,
+		Primary:     &tenantv1beta1.Workspace{},
+		Kinds:       []client.ObjectList{&tenantv1beta1.WorkspaceList{}, &corev1.NamespaceList{}},
+		StatusKinds: []client.Object{&tenantv1beta1.Workspace{}},
+		Indexes:     indexes(t),
+		New: func(environment harness.Environment) reconcile.Reconciler {
+			return build(t, environment).Reconciler
+		},
+		Worlds:   worlds(),
+		MaxReads: 2, MaxWrites: 1,
+		// Namespaces are looked at and never made or changed.
+		Unrepaired: isNamespace,
+		Remains:    isNamespace,
+	}
+}
+
+func isNamespace(object client.Object) bool {
+	_, isNamespace := object.(*corev1.Namespace)
+
+	return isNamespace
+}
+
+func build(t *testing.T, environment harness.Environment) *manager.Controller {
+	t.Helper()
+
+	built, err := workspace.New(manager.Dependencies{
+		Client: environment.Client, Recorder: environment.Recorder, Clock: passive(environment.Clock),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return built
+}
+
+// indexes are those the controller itself declares.
+func indexes(t *testing.T) []harness.Index {
+	t.Helper()
+
+	declared := build(t, harness.Environment{}).Indexes
+	indexes := make([]harness.Index, 0, len(declared))
+
+	for _, index := range declared {
+		indexes = append(indexes, harness.Index{Object: index.Object, Field: index.Field, Extract: index.Value})
+	}
+
+	return indexes
+}
+
+// passive makes a clock of the harness's own.
+type passive func() time.Time
+
+func (p passive) Now() time.Time                  { return p() }
+func (p passive) Since(t time.Time) time.Duration { return p().Sub(t) }
+
+func worlds() []harness.World {
+	return []harness.World{
+		{Name: "empty", Objects: []client.Object{newWorkspace("empty")}},
+		{Name: "with namespaces", Objects: []client.Object{
+			newWorkspace("a"), newWorkspace("b"),
+			newNamespace("a-1", "a"), newNamespace("a-2", "a"), newNamespace("b-1", "b"), newNamespace("none", ""),
+		}},
+		{Name: "left by KubeSphere", Objects: []client.Object{newWorkspace("old",
+			tenantv1beta1.LegacyWorkspaceFinalizer, tenantv1beta1.CascadingDeletionFinalizer)}},
+		{Name: "name too long", Objects: []client.Object{newWorkspace(strings.Repeat("n", 64))}, Fails: true},
+		{Name: "paused", Objects: []client.Object{paused()}},
+	}
+}
+
+func newWorkspace(name string, finalizers ...string) *tenantv1beta1.Workspace {
+	return &tenantv1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: name, Finalizers: finalizers}}
+}
+
+func paused() *tenantv1beta1.Workspace {
+	paused := newWorkspace("paused")
+	paused.Annotations = map[string]string{kube.PausedAnnotation: "true"}
+
+	return paused
+}
+
+func newNamespace(name, workspace string) *corev1.Namespace {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if workspace != "" {
+		namespace.Labels = map[string]string{tenantv1beta1.WorkspaceLabel: workspace}
+	}
+
+	return namespace
+}

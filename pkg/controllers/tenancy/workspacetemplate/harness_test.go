@@ -1,0 +1,146 @@
+package workspacetemplate_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/workspacetemplate"
+	"github.com/ks-core/ks-controller-manager/pkg/kube"
+	"github.com/ks-core/ks-controller-manager/pkg/kube/harness"
+	"github.com/ks-core/ks-controller-manager/pkg/manager"
+	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
+)
+
+func TestWorkspaceTemplateKeepsThePromises(t *testing.T) {
+	harness.Run(t, subject(t))
+}
+
+func subject(t *testing.T) harness.Subject {
+	t.Helper()
+
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{tenantv1beta1.AddToScheme, rbacv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	return harness.Subject{
+		Name:    workspacetemplate.Name,
+		Scheme:  scheme,
+		Primary: &tenantv1beta1.WorkspaceTemplate{},
+		Kinds: []client.ObjectList{
+			&tenantv1beta1.WorkspaceTemplateList{}, &tenantv1beta1.WorkspaceList{},
+			&rbacv1.ClusterRoleList{}, &rbacv1.ClusterRoleBindingList{},
+		},
+		StatusKinds: []client.Object{&tenantv1beta1.WorkspaceTemplate{}, &tenantv1beta1.Workspace{}},
+		New: func(environment harness.Environment) reconcile.Reconciler {
+			built, err := workspacetemplate.New(manager.Dependencies{
+				Client: environment.Client, Recorder: environment.Recorder, Clock: passive(environment.Clock),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			return built.Reconciler
+		},
+		Worlds:   worlds(),
+		Drifts:   drifts(),
+		MaxReads: 4, MaxWrites: 4,
+	}
+}
+
+// passive makes a clock of the harness's own.
+type passive func() time.Time
+
+var _ clock.PassiveClock = passive(nil)
+
+func (p passive) Now() time.Time                  { return p() }
+func (p passive) Since(t time.Time) time.Duration { return p().Sub(t) }
+
+func template(name, manager string) *tenantv1beta1.WorkspaceTemplate {
+	template := &tenantv1beta1.WorkspaceTemplate{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	template.Spec.Template.Spec.Manager = manager
+
+	return template
+}
+
+func worlds() []harness.World {
+	isolated := true
+
+	full := template("full", "alice")
+	full.Spec.Template.Metadata.Labels = map[string]string{"team": "a"}
+	full.Spec.Template.Metadata.Annotations = map[string]string{"note": "b"}
+	full.Spec.Template.Spec.NetworkIsolation = &isolated
+	full.Spec.Placement.Clusters = []tenantv1beta1.ClusterReference{{Name: "member"}}
+
+	paused := template("paused", "alice")
+	paused.Annotations = map[string]string{kube.PausedAnnotation: "true"}
+
+	legacy := template("legacy", "bob")
+	legacy.Finalizers = []string{
+		tenantv1beta1.LegacyWorkspaceTemplateFinalizer, tenantv1beta1.LegacyOrphanFinalizer,
+	}
+
+	return []harness.World{
+		{Name: "plain", Objects: []client.Object{template("plain", "alice")}},
+		{Name: "everything set", Objects: []client.Object{full}},
+		{Name: "without a manager", Objects: []client.Object{template("unmanaged", "")}},
+		{Name: "several", Objects: []client.Object{template("a", "alice"), template("b", "alice"), template("c", "bob")}},
+		{Name: "left by KubeSphere", Objects: []client.Object{legacy, oldWorkspace("legacy"), staleBinding("legacy")}},
+		{Name: "refused", Objects: []client.Object{template("refused", "system:admin")}, Fails: true},
+		{Name: "paused", Objects: []client.Object{paused}},
+	}
+}
+
+// oldWorkspace is one that KubeSphere made, with another manager.
+func oldWorkspace(name string) *tenantv1beta1.Workspace {
+	workspace := &tenantv1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	workspace.Spec.Manager = "carol"
+
+	return workspace
+}
+
+// staleBinding is one under our name that refers to another role.
+func staleBinding(workspace string) *rbacv1.ClusterRoleBinding {
+	return &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: tenancy.ManagerRoleName(workspace), Labels: map[string]string{
+			tenancy.ManagedByLabel: tenancy.ManagedBy, tenantv1beta1.WorkspaceLabel: workspace,
+		}},
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
+	}
+}
+
+func drifts() []harness.Drift {
+	role := metav1.ObjectMeta{Name: tenancy.ManagerRoleName("plain")}
+
+	return []harness.Drift{
+		{Name: "another manager", World: "plain", Make: patch(&tenantv1beta1.Workspace{
+			ObjectMeta: metav1.ObjectMeta{Name: "plain"}}, `{"spec":{"manager":"mallory"}}`)},
+		{Name: "more rights", World: "plain", Make: patch(&rbacv1.ClusterRole{ObjectMeta: role},
+			`{"rules":[{"apiGroups":["*"],"resources":["*"],"verbs":["*"]}]}`)},
+		{Name: "another subject", World: "plain", Make: patch(&rbacv1.ClusterRoleBinding{ObjectMeta: role},
+			`{"subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"mallory"}]}`)},
+	}
+}
+
+func patch(object client.Object, content string) func(context.Context, client.Client) error {
+	return func(ctx context.Context, c client.Client) error {
+		copied, isObject := object.DeepCopyObject().(client.Object)
+		if !isObject {
+			return fmt.Errorf("%T is no object", object)
+		}
+
+		return c.Patch(ctx, copied, client.RawPatch("application/merge-patch+json", []byte(content)))
+	}
+}
