@@ -21,7 +21,7 @@ func TestFilesFollowFromTheTable(t *testing.T) {
 	}
 
 	for path, want := range files {
-		got, err := os.ReadFile(path) //nolint:gosec // a file of the checkout
+		got, err := os.ReadFile(path)
 		if err != nil {
 			t.Error(err)
 

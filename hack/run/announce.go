@@ -19,15 +19,18 @@ func (a announcer) step(ctx context.Context, what string, do func(context.Contex
 
 	a.printf("%s ... ", what)
 
-	if err := do(ctx); err != nil {
-		a.printf("failed\n")
+	err := do(ctx)
 
-		return err
+	switch {
+	case err != nil && ctx.Err() != nil:
+		a.printf("interrupted\n")
+	case err != nil:
+		a.printf("failed\n")
+	default:
+		a.printf("%s\n", seconds(a.now().Sub(began)))
 	}
 
-	a.printf("%s\n", seconds(a.now().Sub(began)))
-
-	return nil
+	return err
 }
 
 // printf writes to the user. When nobody reads any more, nothing can be done about it.

@@ -29,7 +29,7 @@ const (
 	managerNamespace = "kubesphere-system"
 
 	// The service account that reads the manager's status page, and the role that config/rbac has for that.
-	readerName = "ks-diagnostics-reader"
+	readerName = "ks-run"
 	readerRole = "ks-diagnostics-view"
 )
 

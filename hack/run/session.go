@@ -101,13 +101,18 @@ func (s *session) watch(ctx context.Context, fail context.CancelCauseFunc, ended
 
 // startManager starts the manager and reports how long its controllers took and what memory it holds.
 func (s *session) startManager(ctx context.Context, fail context.CancelCauseFunc) error {
-	var count int
+	var (
+		count   int
+		started time.Time
+	)
 
 	err := s.say.step(ctx, "starting the manager", func(ctx context.Context) error {
 		page, err := newStatusPage(ctx, s.cluster, s.options.portOf(diagnosticsPort))
 		if err != nil {
 			return err
 		}
+
+		started = time.Now()
 
 		s.manager, err = startManager(ctx, s.options, s.cluster)
 		if err != nil {
@@ -124,8 +129,8 @@ func (s *session) startManager(ctx context.Context, fail context.CancelCauseFunc
 		return err
 	}
 
-	s.say.printf("API server ready -> all %d controllers running: %s\n",
-		count, seconds(time.Since(s.cluster.APIServerReady())))
+	s.say.printf("all %d controllers run, %s after the manager was started and %s after the API server was ready\n",
+		count, seconds(time.Since(started)), seconds(time.Since(s.cluster.APIServerReady())))
 
 	used, err := memoryOf(s.manager.PID())
 	if err == nil {

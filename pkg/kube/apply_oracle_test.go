@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
 )
@@ -123,13 +125,17 @@ func (s *scenario) ours(t *testing.T, intent *unstructured.Unstructured) {
 	for _, again := range []bool{false, true} {
 		*s.writes = nil
 
-		_, err := s.applier.Apply(t.Context(), s.cached(t), client.ApplyConfigurationFromUnstructured(intent.DeepCopy()))
+		reasons := &[]string{}
+		ctx := log.IntoContext(t.Context(), funcr.New(func(_, args string) { *reasons = append(*reasons, args) },
+			funcr.Options{Verbosity: 1}))
+
+		_, err := s.applier.Apply(ctx, s.cached(t), client.ApplyConfigurationFromUnstructured(intent.DeepCopy()))
 		if err != nil {
 			t.Fatalf("Apply = %v", err)
 		}
 
 		if again && len(*s.writes) > 0 {
-			t.Errorf("Apply writes again: %v", intent)
+			t.Errorf("Apply writes again: %v\n%v", *reasons, intent)
 		}
 
 		if len(*s.writes) == 0 && !again {
@@ -171,7 +177,31 @@ func contentOn(t *testing.T, c client.Client) map[string]any {
 		t.Fatalf("converting the child: %v", err)
 	}
 
-	return values
+	return withoutEmpty(values)
+}
+
+// withoutEmpty drops what is as good as absent.
+func withoutEmpty(values map[string]any) map[string]any {
+	kept := map[string]any{}
+
+	for key, value := range values {
+		switch v := value.(type) {
+		case nil:
+			continue
+		case map[string]any:
+			if v = withoutEmpty(v); len(v) > 0 {
+				kept[key] = v
+			}
+		case []any:
+			if len(v) > 0 {
+				kept[key] = v
+			}
+		default:
+			kept[key] = v
+		}
+	}
+
+	return kept
 }
 
 // TestApplySkipsOnlyWhatChangesNothing holds the comparison against the server's

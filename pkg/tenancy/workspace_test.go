@@ -61,7 +61,8 @@ func TestCheckTemplate(t *testing.T) {
 		},
 		"annotation key": {
 			template: newTemplate("a", withMetadata(nil, map[string]string{"a b": "c"})),
-			reasons:  []string{tenancy.ReasonInvalidMetadata}, messages: []string{"spec.template.metadata.annotations[a b]"},
+			reasons:  []string{tenancy.ReasonInvalidMetadata},
+			messages: []string{"spec.template.metadata.annotations[a b]"},
 		},
 		"annotations too large": {
 			template: newTemplate("a", withMetadata(nil, map[string]string{"a": strings.Repeat("x", 256<<10)})),

@@ -217,7 +217,8 @@ func TestFakeMergesLists(t *testing.T) {
 		"other kind": {
 			func(finalizer string) runtime.ApplyConfiguration {
 				w := &unstructured.Unstructured{}
-				w.SetGroupVersionKind(schema.GroupVersionKind{Group: "test.kubesphere.io", Version: "v1", Kind: "Widget"})
+				w.SetAPIVersion("test.kubesphere.io/v1")
+				w.SetKind("Widget")
 				w.SetNamespace("default")
 				w.SetName("a")
 				w.SetFinalizers([]string{finalizer})

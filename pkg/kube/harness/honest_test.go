@@ -37,7 +37,7 @@ type honest struct {
 	observed func(*widget) int64
 	// before and after are called around a run with a living widget.
 	before, after func(context.Context, *widget) error
-	// clean removes the role; keep says that the finalizer stays.
+	// keepRole and keepFinalizer leave a deletion unfinished.
 	keepRole, keepFinalizer bool
 }
 
@@ -145,11 +145,9 @@ func (r *honest) children(ctx context.Context, w *widget, source *corev1.ConfigM
 		return err
 	}
 
-	before := len(source.Data)
-
 	if cachedSecret == nil || !r.shown(cachedSecret) {
 		if _, err := r.applier.Apply(ctx, cachedSecret, secretOf(w, source)); err != nil {
-			return fmt.Errorf("making the secret of %d: %w", before, err)
+			return fmt.Errorf("making the secret: %w", err)
 		}
 	}
 

@@ -18,9 +18,9 @@ var errKilled = errors.New("the process was killed")
 
 // meter counts the calls of a process, and ends its life.
 type meter struct {
-	mu sync.Mutex
 	counts
 
+	mu sync.Mutex
 	// lifetime is the number of writes after which the process is dead; zero
 	// means it lives on.
 	lifetime int

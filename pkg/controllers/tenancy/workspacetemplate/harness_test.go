@@ -126,7 +126,8 @@ func drifts() []harness.Drift {
 
 	return []harness.Drift{
 		{Name: "another manager", World: "plain", Make: patch(&tenantv1beta1.Workspace{
-			ObjectMeta: metav1.ObjectMeta{Name: "plain"}}, `{"spec":{"manager":"mallory"}}`)},
+			ObjectMeta: metav1.ObjectMeta{Name: "plain"},
+		}, `{"spec":{"manager":"mallory"}}`)},
 		{Name: "more rights", World: "plain", Make: patch(&rbacv1.ClusterRole{ObjectMeta: role},
 			`{"rules":[{"apiGroups":["*"],"resources":["*"],"verbs":["*"]}]}`)},
 		{Name: "another subject", World: "plain", Make: patch(&rbacv1.ClusterRoleBinding{ObjectMeta: role},
