@@ -129,7 +129,7 @@ Everything is up. In another terminal:
     export KUBECONFIG=%s
     %[2]s get workspacetemplates,workspaces
     %[2]s describe workspacetemplate broken
-    %[2]s get workspace payments --as=alice
+    %[2]s --as=alice auth can-i update workspace/payments
 
 The manager writes to %[3]s. Ctrl-C stops it all.
 `, s.cluster.Kubeconfig(), link, filepath.Join(s.options.dir, "manager.log"))

@@ -71,7 +71,7 @@ func locked(ctx context.Context, s *session) error {
 	grace := time.Duration(0)
 
 	if lock.killed != "" {
-		s.say.printf("an earlier run (pid %s) was killed; cleaned up after it\n", lock.killed)
+		s.say.printf("an earlier run (pid %s) was killed; cleaning up after it\n", lock.killed)
 
 		grace = orphanGrace
 	}
@@ -81,8 +81,8 @@ func locked(ctx context.Context, s *session) error {
 		err = s.run(ctx)
 	}
 
-	keepLogs := err != nil
-	if keepLogs && s.cluster != nil {
+	keepLogs := err != nil && lock.holdsLogs()
+	if keepLogs {
 		s.say.printf("\nall logs are kept in %s until the next run\n", s.options.dir)
 	}
 

@@ -135,6 +135,13 @@ func (l *lock) clean() error {
 	return nil
 }
 
+// holdsLogs reports whether there is more in the folder than the lock.
+func (l *lock) holdsLogs() bool {
+	entries, err := os.ReadDir(l.dir)
+
+	return err == nil && len(entries) > 1
+}
+
 // release gives the folder up: with its logs when something failed, else without a trace.
 func (l *lock) release(keepLogs bool) error {
 	errs := []error{l.write("")}

@@ -56,8 +56,17 @@ func TestLockCleansUpAfterAKilledRun(t *testing.T) {
 func TestLockKeepsLogsOfAFailure(t *testing.T) {
 	dir := t.TempDir()
 	failed := acquire(t, dir)
+
+	if failed.holdsLogs() {
+		t.Error("there are logs before anything ran")
+	}
+
 	log := filepath.Join(dir, "manager.log")
 	write(t, log, "why it failed")
+
+	if !failed.holdsLogs() {
+		t.Error("the log does not count")
+	}
 
 	if err := failed.release(true); err != nil {
 		t.Fatalf("releasing: %v", err)
@@ -79,11 +88,12 @@ func TestAwaitPorts(t *testing.T) {
 	}
 
 	number := listener.Addr().(*net.TCPAddr).Port
-	wanted := []port{{number: number, variable: "RUN_ETCD_PORT", use: "etcd"}}
+	etcd := port{number: number, variable: "RUN_ETCD_PORT", use: "etcd"}
+	wanted := []port{etcd}
 
 	err = awaitPorts(t.Context(), wanted, 0)
 	for _, want := range []string{
-		"port " + strconv.Itoa(number), "wanted for etcd", "RUN_ETCD_PORT=" + strconv.Itoa(number+1),
+		"port " + strconv.Itoa(number), "wanted for etcd", "RUN_ETCD_PORT=",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
@@ -96,6 +106,16 @@ func TestAwaitPorts(t *testing.T) {
 
 	if err := awaitPorts(t.Context(), wanted, 10*time.Second); err != nil {
 		t.Errorf("the port was not waited for: %v", err)
+	}
+}
+
+func TestFreePortIsNotOneThatIsWanted(t *testing.T) {
+	const number = 20000
+
+	wanted := []port{{number: number}, {number: number + 1}, {number: number + 2}}
+
+	if got := freePort(t.Context(), wanted[0], wanted); got < number+3 {
+		t.Errorf("got port %d, which is wanted", got)
 	}
 }
 

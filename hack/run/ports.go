@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -45,11 +47,23 @@ func checkPorts(ctx context.Context, wanted []port) error {
 		}
 
 		if _, taken := errors.AsType[*ports.TakenError](err); taken {
-			err = fmt.Errorf("%w: stop that, or choose another port with %s=%d", err, p.variable, p.number+1)
+			err = fmt.Errorf("%w: stop that, or choose another port with %s=%d", err, p.variable, freePort(ctx, p, wanted))
 		}
 
 		errs = append(errs, err)
 	}
 
 	return errors.Join(errs...)
+}
+
+// freePort is the next port that is free and wanted for nothing else.
+func freePort(ctx context.Context, taken port, wanted []port) int {
+	for number := taken.number + 1; number <= math.MaxUint16; number++ {
+		spokenFor := slices.ContainsFunc(wanted, func(p port) bool { return p.number == number })
+		if !spokenFor && ports.Check(ctx, number, taken.use) == nil {
+			return number
+		}
+	}
+
+	return 0
 }

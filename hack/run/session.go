@@ -46,7 +46,9 @@ func (s *session) run(ctx context.Context) error {
 
 	fail(nil)
 
-	return errors.Join(err, s.down())
+	stopping := context.WithoutCancel(ctx)
+
+	return errors.Join(err, s.say.step(stopping, "stopping what runs", s.down))
 }
 
 // work is the run from top to bottom. It ends early with the context, or when fail is called.
@@ -75,17 +77,12 @@ func (s *session) work(ctx context.Context, fail context.CancelCauseFunc) error 
 
 // up starts the control plane and the manager.
 func (s *session) up(ctx context.Context, fail context.CancelCauseFunc) error {
-	err := s.say.step(ctx, "starting etcd, the API server and kube-controller-manager", s.boot)
+	err := s.say.step(ctx, "starting etcd, the API server and kube-controller-manager; installing CRDs and roles", s.boot)
 	if err != nil {
 		return err
 	}
 
 	s.watch(ctx, fail, s.cluster.Watch)
-
-	err = s.say.step(ctx, "installing the CRDs and the manager's roles", s.install)
-	if err != nil {
-		return err
-	}
 
 	return s.startManager(ctx, fail)
 }
@@ -150,7 +147,7 @@ func (s *session) managerEnded(ctx context.Context) error {
 }
 
 // down stops what runs: the manager first, so that it can give its Lease back.
-func (s *session) down() error {
+func (s *session) down(context.Context) error {
 	var errs []error
 
 	if s.manager != nil {

@@ -111,8 +111,15 @@ func (v view) difference() (string, bool) {
 
 // sameLeaf compares values that are owned whole. Empty is as good as absent
 // where the intent itself is empty, for typed objects show either as absent.
+//
+// What stands in a map that we declare empty, and still own, belongs to others:
+// had they replaced the map as a whole, the server would have taken it from us.
 func (v view) sameLeaf() bool {
 	cached := withoutNulls(v.cached)
+	if declaresEmpty(v.intent, cached) {
+		return true
+	}
+
 	if isZero(v.intent) && isZero(cached) || apiequality.Semantic.DeepEqual(v.intent, cached) {
 		return true
 	}
@@ -123,6 +130,14 @@ func (v view) sameLeaf() bool {
 	}
 
 	return apiequality.Semantic.DeepEqual(normal, cached)
+}
+
+// declaresEmpty tells whether an empty map is wanted and a map is there.
+func declaresEmpty(intent, cached any) bool {
+	wanted, isMap := intent.(map[string]any)
+	_, shown := cached.(map[string]any)
+
+	return isMap && shown && len(wanted) == 0
 }
 
 func (v view) mapDifference(intent map[string]any) (string, bool) {

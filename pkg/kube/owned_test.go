@@ -152,6 +152,8 @@ func TestDifference(t *testing.T) {
 		"atomic map":                {`{"f:a":{}}`, `{"a":{"b":1}}`, `{"a":{"b":1}}`, `{"a":{"b":1,"c":2}}`, ".a"},
 		"atomic map, only itself":   {`{"f:a":{".":{}}}`, `{"a":{}}`, `{"a":{}}`, `{"a":{}}`, "="},
 		"atomic list":               {`{"f:a":{}}`, `{"a":[1,2]}`, `{"a":[1,2]}`, `{"a":[2,1]}`, ".a"},
+		"theirs in our empty map":   {`{"f:a":{}}`, `{"a":{}}`, `{"a":{}}`, `{"a":{"b":1}}`, "="},
+		"text for our empty map":    {`{"f:a":{}}`, `{"a":{}}`, `{"a":{}}`, `{"a":"text"}`, ".a"},
 		"nulls declare nothing":     {`{"f:a":{}}`, `{"a":{"b":1}}`, `{"a":{"b":1}}`, `{"a":{"b":1,"c":null}}`, "="},
 		"inside of a plain value":   {`{"f:a":{"f:b":{}}}`, `{"a":1}`, `{"a":1}`, `{"a":{"b":1}}`, ".a"},
 		"a list became a map":       {`{"f:a":{"i:0":{}}}`, `{"a":{"b":1}}`, `{"a":{"b":1}}`, `{"a":[1]}`, ".a.i:0"},

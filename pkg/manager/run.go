@@ -8,17 +8,14 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
-
-	"github.com/ks-core/ks-controller-manager/pkg/features"
 )
 
 // LeaseName is the Lease that KubeSphere's own manager holds while it runs. Holding the same one keeps the
@@ -27,49 +24,6 @@ const LeaseName = "ks-controller-manager-leader-election"
 
 // shutdownTimeout bounds how long reconciles in flight may take to end once the process is told to stop.
 const shutdownTimeout = 10 * time.Second
-
-// Config is what a process is started with.
-type Config struct {
-	// Name and Version of the binary.
-	Name, Version string
-
-	// REST says where the API server is and who the process is.
-	REST *rest.Config
-
-	// Catalog lists the controllers the process hosts.
-	Catalog Catalog
-
-	// Selection and Gates say which of them are wanted.
-	Selection Selection
-	Gates     features.Gates
-
-	// LeaderElection keeps replicas from working at the same time.
-	LeaderElection LeaderElection
-
-	// Diagnostics says where metrics, profiles and the status page are served.
-	Diagnostics Diagnostics
-
-	// ProbeAddress is the host and port of /healthz and /readyz, over plain HTTP. "0" or empty: not served.
-	ProbeAddress string
-}
-
-// LeaderElection keeps replicas from working at the same time.
-type LeaderElection struct {
-	// Enabled is false only for a process that is known to be alone.
-	Enabled bool
-
-	// Namespace of the Lease.
-	Namespace string
-
-	// LeaseDuration is how long a standby waits after the last renewal before it takes over.
-	LeaseDuration time.Duration
-
-	// RenewDeadline is how long the leader tries to renew before it ends itself.
-	RenewDeadline time.Duration
-
-	// RetryPeriod is the pause between two tries.
-	RetryPeriod time.Duration
-}
 
 // Run hosts the wanted controllers until the context ends. It returns an error of one line when it could not
 // start, or had to stop because it may no longer write.
@@ -82,7 +36,7 @@ func Run(ctx context.Context, config Config) error {
 		return err
 	}
 
-	host, err := newHost(config)
+	host, err := newHost(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -102,95 +56,96 @@ func Run(ctx context.Context, config Config) error {
 
 // host is a process with its controllers.
 type host struct {
-	config  Config
-	manager ctrlmanager.Manager
-	clients kubernetes.Interface
-	board   *board
-	clock   clock.PassiveClock
+	config   Config
+	clock    clock.PassiveClock
+	board    *board
+	clients  kubernetes.Interface
+	mapper   meta.RESTMapper
+	runnable Catalog
+	manager  ctrlmanager.Manager
 }
 
-func newHost(config Config) (*host, error) {
-	scheme, err := config.scheme()
-	if err != nil {
-		return nil, err
-	}
-
-	cacheOptions, err := config.Catalog.cacheOptions(scheme)
-	if err != nil {
-		return nil, err
-	}
-
-	realClock := clock.RealClock{}
-	board := newBoard(realClock)
+// newHost decides which controllers run before it makes their caches: the cache of a kind that the API server
+// does not serve cannot even be configured.
+func newHost(ctx context.Context, config Config) (*host, error) {
 	restConfig := config.restConfig()
 
-	manager, err := ctrlmanager.New(restConfig, config.managerOptions(scheme, cacheOptions, board))
-	if err != nil {
-		return nil, fmt.Errorf("set up the process: %w", err)
-	}
-
-	clients, err := kubernetes.NewForConfigAndClient(restConfig, manager.GetHTTPClient())
+	httpClient, err := rest.HTTPClientFor(restConfig)
 	if err != nil {
 		return nil, fmt.Errorf("make a client for the API server: %w", err)
 	}
 
-	return &host{config: config, manager: manager, clients: clients, board: board, clock: realClock}, nil
-}
-
-func (c Config) scheme() (*runtime.Scheme, error) {
-	scheme := runtime.NewScheme()
-	if err := corev1.AddToScheme(scheme); err != nil {
-		return nil, fmt.Errorf("add the core kinds to the scheme: %w", err)
+	clients, err := kubernetes.NewForConfigAndClient(restConfig, httpClient)
+	if err != nil {
+		return nil, fmt.Errorf("make a client for the API server: %w", err)
 	}
 
-	return scheme, c.Catalog.AddToScheme(scheme)
+	mapper, err := apiutil.NewDynamicRESTMapper(restConfig, httpClient)
+	if err != nil {
+		return nil, fmt.Errorf("ask the API server for its kinds: %w", err)
+	}
+
+	clock := clock.RealClock{}
+	host := &host{config: config, clock: clock, board: newBoard(clock), clients: clients, mapper: mapper}
+
+	host.runnable, err = host.decide(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	options, err := host.managerOptions()
+	if err != nil {
+		return nil, err
+	}
+
+	host.manager, err = ctrlmanager.New(restConfig, options)
+	if err != nil {
+		return nil, fmt.Errorf("set up the process: %w", err)
+	}
+
+	return host, nil
 }
 
-// restConfig leaves the pace to the API server's priority and fairness: a limit on this side would only
-// hold back what the server has room for.
-func (c Config) restConfig() *rest.Config {
-	config := rest.CopyConfig(c.REST)
-	config.QPS = -1
-	config.UserAgent = c.Name + "/" + c.Version
+func (h *host) managerOptions() (ctrlmanager.Options, error) {
+	scheme, err := h.config.scheme()
+	if err != nil {
+		return ctrlmanager.Options{}, err
+	}
 
-	return config
-}
+	cacheOptions, err := h.runnable.cacheOptions(scheme)
+	if err != nil {
+		return ctrlmanager.Options{}, err
+	}
 
-func (c Config) managerOptions(
-	scheme *runtime.Scheme, cacheOptions cache.Options, board *board,
-) ctrlmanager.Options {
+	leader := h.config.LeaderElection
 	timeout := shutdownTimeout
 
 	return ctrlmanager.Options{
 		Scheme:                        scheme,
+		MapperProvider:                func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return h.mapper, nil },
 		Logger:                        klog.Background(),
 		Cache:                         cacheOptions,
-		Metrics:                       c.Diagnostics.serverOptions(board),
-		HealthProbeBindAddress:        c.ProbeAddress,
-		LeaderElection:                c.LeaderElection.Enabled,
-		LeaderElectionConfig:          c.restConfig(),
+		Metrics:                       h.config.Diagnostics.serverOptions(h.board),
+		HealthProbeBindAddress:        h.config.ProbeAddress,
+		LeaderElection:                leader.Enabled,
+		LeaderElectionConfig:          h.config.restConfig(),
 		LeaderElectionID:              LeaseName,
-		LeaderElectionNamespace:       c.LeaderElection.Namespace,
+		LeaderElectionNamespace:       leader.Namespace,
 		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 &c.LeaderElection.LeaseDuration,
-		RenewDeadline:                 &c.LeaderElection.RenewDeadline,
-		RetryPeriod:                   &c.LeaderElection.RetryPeriod,
+		LeaseDuration:                 &leader.LeaseDuration,
+		RenewDeadline:                 &leader.RenewDeadline,
+		RetryPeriod:                   &leader.RetryPeriod,
 		GracefulShutdownTimeout:       &timeout,
-	}
+	}, nil
 }
 
-// setUp decides which controllers run, and readies those.
+// setUp readies the controllers that run.
 func (h *host) setUp(ctx context.Context) error {
-	runnable, err := h.decide(ctx)
-	if err != nil {
+	if err := checkPermissions(ctx, h.clients, h.runnable); err != nil {
 		return err
 	}
 
-	if err := checkPermissions(ctx, h.clients, runnable); err != nil {
-		return err
-	}
-
-	for _, descriptor := range runnable {
+	for _, descriptor := range h.runnable {
 		if err := h.addController(ctx, descriptor); err != nil {
 			return fmt.Errorf("set up controller %s: %w", descriptor.Name, err)
 		}
@@ -240,7 +195,7 @@ func (h *host) verdict(descriptor Descriptor) (Row, error) {
 		return row, nil
 	}
 
-	missing, err := missingKinds(h.manager.GetRESTMapper(), descriptor)
+	missing, err := missingKinds(h.mapper, descriptor)
 	if err != nil {
 		return row, err
 	}

@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -50,6 +51,10 @@ type Options struct {
 	ControllerManager bool
 	// Scheduler starts kube-scheduler.
 	Scheduler bool
+
+	// Meanwhile is called as soon as the API server serves, while the other programs warm up: for what needs
+	// nothing but the API server. Start returns when both are done; may be nil.
+	Meanwhile func(context.Context, *Cluster) error
 
 	// Logf is told what goes wrong in the background; may be nil.
 	Logf func(format string, args ...any)
@@ -167,7 +172,7 @@ func (c *Cluster) start(ctx context.Context) error {
 		steps = append(steps, c.startScheduler)
 	}
 
-	for _, step := range append(steps, c.waitUntilUsable) {
+	for _, step := range append(steps, c.warmUp) {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("starting the control plane: %w", context.Cause(ctx))
 		}
@@ -178,6 +183,18 @@ func (c *Cluster) start(ctx context.Context) error {
 	}
 
 	return nil
+}
+
+// warmUp waits until the control plane is usable, and does beside that what the caller asked for.
+func (c *Cluster) warmUp(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return c.waitUntilUsable(ctx) })
+
+	if c.options.Meanwhile != nil {
+		group.Go(func() error { return c.options.Meanwhile(ctx, c) })
+	}
+
+	return group.Wait()
 }
 
 // Config is the configuration of an administrator, without a client-side rate limit. It is the caller's own.
@@ -246,13 +263,14 @@ func (c *Cluster) stopAll() error {
 	return errors.Join(errs...)
 }
 
-// stopPlane ends etcd and the API server.
+// apiServerPatience is how long the API server may take to end: it takes a moment while it has its etcd.
+const apiServerPatience = 3 * time.Second
+
+// stopPlane ends the API server and then etcd. An API server that takes too long, as one does that has lost
+// its etcd, is killed: it keeps no state, and envtest would wait longer and call that a failure.
 func (c *Cluster) stopPlane() error {
-	// An API server that has lost its etcd does not end in time, and has nothing that it could still save.
-	etcdEnded := func(m member) bool { return m.name == etcd && !m.alive() }
-	if slices.ContainsFunc(c.running, etcdEnded) {
-		c.kill(apiServer)
-	}
+	overdue := time.AfterFunc(apiServerPatience, func() { c.kill(apiServer) })
+	defer overdue.Stop()
 
 	if err := c.plane.Stop(); err != nil {
 		return fmt.Errorf("stopping etcd and the API server: %w", err)
@@ -263,8 +281,8 @@ func (c *Cluster) stopPlane() error {
 
 func (c *Cluster) kill(program string) {
 	for _, m := range c.running {
-		if m.name == program {
-			_ = syscall.Kill(m.pid, syscall.SIGKILL) // it may have ended
+		if m.name == program && m.alive() {
+			_ = syscall.Kill(m.pid, syscall.SIGKILL) // it may have ended just now
 		}
 	}
 }

@@ -96,9 +96,11 @@ func TestMetricsTellTheState(t *testing.T) {
 // A missing definition stopped every controller of KubeSphere's manager (ks-installer#1816).
 func TestMissingKindStopsOnlyItsController(t *testing.T) {
 	started := startManager(t, func(config *manager.Config) {
+		kind := schema.GroupVersionKind{Group: "nowhere.example.com", Version: "v1", Kind: "Nothing"}
 		missing := config.Catalog[0]
 		missing.Name = "of-a-missing-kind"
-		missing.Requires = []schema.GroupVersionKind{{Group: "nowhere.example.com", Version: "v1", Kind: "Nothing"}}
+		missing.Requires = []schema.GroupVersionKind{kind}
+		missing.Caches = []manager.Cached{{Kind: kind, Resource: "nothings", Depth: manager.MetadataOnly}}
 		config.Catalog = append(slices.Clone(config.Catalog), missing)
 
 		selection, err := manager.Select(config.Catalog, nil, nil)

@@ -178,8 +178,11 @@ func TestSaboteurs(t *testing.T) {
 
 			var broken []string
 
+			s := subject(t, tc.spoil)
+			s.Seeds = 3
+
 			for _, promise := range harness.Promises() {
-				if err := promise.Check(t.Context(), harness.Fake(), subject(t, tc.spoil)); err != nil {
+				if err := promise.Check(t.Context(), harness.Fake(), s); err != nil {
 					broken = append(broken, promise.Name)
 					t.Logf("%s: %v", promise.Name, err)
 				}

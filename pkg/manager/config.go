@@ -1,0 +1,74 @@
+package manager
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+
+	"github.com/ks-core/ks-controller-manager/pkg/features"
+)
+
+// Config is what a process is started with.
+type Config struct {
+	// Name and Version of the binary.
+	Name, Version string
+
+	// REST says where the API server is and who the process is.
+	REST *rest.Config
+
+	// Catalog lists the controllers the process hosts.
+	Catalog Catalog
+
+	// Selection and Gates say which of them are wanted.
+	Selection Selection
+	Gates     features.Gates
+
+	// LeaderElection keeps replicas from working at the same time.
+	LeaderElection LeaderElection
+
+	// Diagnostics says where metrics, profiles and the status page are served.
+	Diagnostics Diagnostics
+
+	// ProbeAddress is the host and port of /healthz and /readyz, over plain HTTP. "0" or empty: not served.
+	ProbeAddress string
+}
+
+// LeaderElection keeps replicas from working at the same time.
+type LeaderElection struct {
+	// Enabled is false only for a process that is known to be alone.
+	Enabled bool
+
+	// Namespace of the Lease.
+	Namespace string
+
+	// LeaseDuration is how long a standby waits after the last renewal before it takes over.
+	LeaseDuration time.Duration
+
+	// RenewDeadline is how long the leader tries to renew before it ends itself.
+	RenewDeadline time.Duration
+
+	// RetryPeriod is the pause between two tries.
+	RetryPeriod time.Duration
+}
+
+func (c Config) scheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := corev1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("add the core kinds to the scheme: %w", err)
+	}
+
+	return scheme, c.Catalog.AddToScheme(scheme)
+}
+
+// restConfig leaves the pace to the API server's priority and fairness: a limit on this side would only
+// hold back what the server has room for.
+func (c Config) restConfig() *rest.Config {
+	config := rest.CopyConfig(c.REST)
+	config.QPS = -1
+	config.UserAgent = c.Name + "/" + c.Version
+
+	return config
+}
