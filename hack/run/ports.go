@@ -47,7 +47,8 @@ func checkPorts(ctx context.Context, wanted []port) error {
 		}
 
 		if _, taken := errors.AsType[*ports.TakenError](err); taken {
-			err = fmt.Errorf("%w: stop that, or choose another port with %s=%d", err, p.variable, freePort(ctx, p, wanted))
+			err = fmt.Errorf("%w: stop that, or choose another port with %s=%d",
+				err, p.variable, freePort(ctx, p, wanted))
 		}
 
 		errs = append(errs, err)

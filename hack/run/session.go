@@ -77,7 +77,8 @@ func (s *session) work(ctx context.Context, fail context.CancelCauseFunc) error 
 
 // up starts the control plane and the manager.
 func (s *session) up(ctx context.Context, fail context.CancelCauseFunc) error {
-	err := s.say.step(ctx, "starting etcd, the API server and kube-controller-manager; installing CRDs and roles", s.boot)
+	err := s.say.step(ctx, "starting etcd, the API server and kube-controller-manager, installing CRDs and roles",
+		s.boot)
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ func (h *host) managerOptions() (ctrlmanager.Options, error) {
 
 	return ctrlmanager.Options{
 		Scheme:                        scheme,
-		MapperProvider:                func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return h.mapper, nil },
+		MapperProvider:                h.provideMapper,
 		Logger:                        klog.Background(),
 		Cache:                         cacheOptions,
 		Metrics:                       h.config.Diagnostics.serverOptions(h.board),
@@ -138,6 +138,8 @@ func (h *host) managerOptions() (ctrlmanager.Options, error) {
 		GracefulShutdownTimeout:       &timeout,
 	}, nil
 }
+
+func (h *host) provideMapper(*rest.Config, *http.Client) (meta.RESTMapper, error) { return h.mapper, nil }
 
 // setUp readies the controllers that run.
 func (h *host) setUp(ctx context.Context) error {

@@ -51,7 +51,7 @@ func TestLosingTheAPIServerEndsTheProcess(t *testing.T) {
 
 	select {
 	case err := <-done:
-		if err == nil || !strings.Contains(err.Error(), "lost the Lease kubesphere-system/ks-controller-manager-leader-election") {
+		if want := "lost the Lease " + key.String(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("it ended with %v", err)
 		}
 	case <-time.After(timeout):
