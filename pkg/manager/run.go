@@ -139,7 +139,9 @@ func (h *host) managerOptions() (ctrlmanager.Options, error) {
 	}, nil
 }
 
-func (h *host) provideMapper(*rest.Config, *http.Client) (meta.RESTMapper, error) { return h.mapper, nil }
+func (h *host) provideMapper(*rest.Config, *http.Client) (meta.RESTMapper, error) {
+	return h.mapper, nil
+}
 
 // setUp readies the controllers that run.
 func (h *host) setUp(ctx context.Context) error {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"syscall"
@@ -128,13 +129,13 @@ func run(ctx context.Context, flags *pflag.FlagSet, options *options) error {
 // GOMEMLIMIT counts more.
 func limitMemory(logger klog.Logger) {
 	limit, err := memlimit.Set()
-	if err != nil {
+
+	switch {
+	case err != nil:
 		logger.Info("Running without a memory limit for the garbage collector", "reason", err.Error())
-
-		return
+	case limit < math.MaxInt64:
+		logger.V(1).Info("Limited the memory of the garbage collector", "bytes", limit)
 	}
-
-	logger.V(1).Info("Limited the memory of the garbage collector", "bytes", limit)
 }
 
 func noArguments(command *cobra.Command, arguments []string) error {
