@@ -95,19 +95,19 @@ func (d Descriptor) validate() error {
 		errs = append(errs, fmt.Errorf("unknown domain %q", d.Domain))
 	}
 
-	missing := map[string]bool{
-		"summary":      d.Summary == "",
-		"feature gate": d.Gate == "",
-		"cached kinds": len(d.Caches) == 0,
-		"constructor":  d.New == nil,
-	}
-	for part, isMissing := range missing {
-		if isMissing {
-			errs = append(errs, fmt.Errorf("it has no %s", part))
+	for _, part := range []struct {
+		name      string
+		isMissing bool
+	}{
+		{"summary", d.Summary == ""},
+		{"feature gate", d.Gate == ""},
+		{"cached kinds", len(d.Caches) == 0},
+		{"constructor", d.New == nil},
+	} {
+		if part.isMissing {
+			errs = append(errs, fmt.Errorf("it has no %s", part.name))
 		}
 	}
-
-	slices.SortFunc(errs, func(a, b error) int { return len(a.Error()) - len(b.Error()) })
 
 	return errors.Join(errs...)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/component-base/featuregate"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/ks-core/ks-controller-manager/pkg/features"
@@ -78,11 +79,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 
 	all := c.config.Gates.GetAll()
 	for _, name := range features.Names(c.config.Gates) {
-		for feature, spec := range all {
-			if string(feature) == name {
-				c.gauge(out, metricFeature, boolToFloat(c.config.Gates.Enabled(feature)), name, string(spec.PreRelease))
-			}
-		}
+		feature := featuregate.Feature(name)
+		enabled := boolToFloat(c.config.Gates.Enabled(feature))
+		c.gauge(out, metricFeature, enabled, name, string(all[feature].PreRelease))
 	}
 
 	for _, row := range c.board.snapshot() {
