@@ -3,6 +3,8 @@ package harness
 import (
 	"sync"
 	"time"
+
+	k8sclock "k8s.io/utils/clock"
 )
 
 // epoch is when trials begin.
@@ -25,3 +27,14 @@ func (c *clock) read() time.Time {
 
 	return c.now
 }
+
+// PassiveClock is the environment's clock in the form that reconcilers are given.
+func (e Environment) PassiveClock() k8sclock.PassiveClock { return passiveClock(e.Clock) }
+
+type passiveClock func() time.Time
+
+// Now implements clock.PassiveClock.
+func (p passiveClock) Now() time.Time { return p() }
+
+// Since implements clock.PassiveClock.
+func (p passiveClock) Since(t time.Time) time.Duration { return p().Sub(t) }

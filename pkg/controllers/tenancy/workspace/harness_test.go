@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -89,7 +88,7 @@ func build(t *testing.T, environment harness.Environment) *manager.Controller {
 	t.Helper()
 
 	built, err := workspace.New(manager.Dependencies{
-		Client: environment.Client, Recorder: environment.Recorder, Clock: passive(environment.Clock),
+		Client: environment.Client, Recorder: environment.Recorder, Clock: environment.PassiveClock(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -111,12 +110,6 @@ func indexes(t *testing.T) []harness.Index {
 
 	return indexes
 }
-
-// passive makes a clock of the harness's own.
-type passive func() time.Time
-
-func (p passive) Now() time.Time                  { return p() }
-func (p passive) Since(t time.Time) time.Duration { return p().Sub(t) }
 
 func worlds() []harness.World {
 	return []harness.World{

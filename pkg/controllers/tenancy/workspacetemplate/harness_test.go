@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -46,7 +44,7 @@ func subject(t *testing.T) harness.Subject {
 		StatusKinds: []client.Object{&tenantv1beta1.WorkspaceTemplate{}, &tenantv1beta1.Workspace{}},
 		New: func(environment harness.Environment) reconcile.Reconciler {
 			built, err := workspacetemplate.New(manager.Dependencies{
-				Client: environment.Client, Recorder: environment.Recorder, Clock: passive(environment.Clock),
+				Client: environment.Client, Recorder: environment.Recorder, Clock: environment.PassiveClock(),
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -59,14 +57,6 @@ func subject(t *testing.T) harness.Subject {
 		MaxReads: 4, MaxWrites: 4,
 	}
 }
-
-// passive makes a clock of the harness's own.
-type passive func() time.Time
-
-var _ clock.PassiveClock = passive(nil)
-
-func (p passive) Now() time.Time                  { return p() }
-func (p passive) Since(t time.Time) time.Duration { return p().Sub(t) }
 
 func template(name, manager string) *tenantv1beta1.WorkspaceTemplate {
 	template := &tenantv1beta1.WorkspaceTemplate{ObjectMeta: metav1.ObjectMeta{Name: name}}
