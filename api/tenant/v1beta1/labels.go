@@ -20,6 +20,7 @@ const (
 	LegacyOrphanFinalizer = "orphan.finalizers.kubesphere.io"
 )
 
-// SchemaRevisionAnnotation on a CustomResourceDefinition of ours counts the revisions of its schema, so
-// that a manager can tell a definition older than itself.
-const SchemaRevisionAnnotation = "ks.kubesphere.io/schema-revision"
+// SchemaRevision is the number of the schemas of this group. It stands in the annotation
+// ks.kubesphere.io/schema-revision of each definition, so that a manager can tell one that is older than it needs,
+// and grows with each change of a field.
+const SchemaRevision = 1
