@@ -56,8 +56,8 @@ func controllersPage(catalog manager.Catalog) string {
 			fmt.Fprintf(&page, "- Names in KubeSphere: %s\n", strings.Join(descriptor.Aliases, ", "))
 		}
 
-		for _, kind := range descriptor.Requires {
-			fmt.Fprintf(&page, "- Needs %s of %s\n", kind.Kind, kind.GroupVersion())
+		for _, required := range descriptor.Requires {
+			fmt.Fprintf(&page, "- Needs %s of %s%s\n", required.Kind, required.GroupVersion(), revisionClause(required))
 		}
 
 		for _, kind := range descriptor.Optional {
@@ -78,10 +78,24 @@ func controllersPage(catalog manager.Catalog) string {
 	return page.String()
 }
 
+func revisionClause(required manager.Required) string {
+	if required.Revision == 0 {
+		return ""
+	}
+
+	return fmt.Sprintf(", schema revision %d or newer", required.Revision)
+}
+
 func cacheSentence(cached manager.Cached) string {
 	sentence := cached.Resource
-	if cached.Depth == manager.MetadataOnly {
+	switch cached.Depth {
+	case manager.MetadataOnly:
 		sentence += ", metadata only"
+	case manager.VersionOnly:
+		sentence += ", key and version only"
+	case manager.Slim:
+		sentence += ", without " + cached.Trim.Name
+	case manager.Full:
 	}
 
 	if cached.Labels != nil {
@@ -161,10 +175,10 @@ func diagnosticsPage() string {
 		fmt.Fprintf(&page, "| `%s` | %s | %s |\n", metric.Name, strings.Join(metric.Labels, ", "), metric.Help)
 	}
 
-	page.WriteString("\n## States of a controller\n\n")
+	page.WriteString("\n## States of a controller\n\n| state | reason | what to do |\n|---|---|---|\n")
 
-	for _, state := range manager.States() {
-		fmt.Fprintf(&page, "- %s\n", state)
+	for _, reason := range manager.Reasons() {
+		fmt.Fprintf(&page, "| `%s` | `%s` | %s |\n", reason.State, reason.Reason, reason.Advice)
 	}
 
 	return page.String()

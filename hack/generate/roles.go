@@ -26,7 +26,7 @@ func roles(catalog manager.Catalog, files map[string][]byte) error {
 	written := map[string][]any{
 		"process.yaml": {
 			clusterRole(accountName, nil, manager.ProcessRules()), binding(accountName),
-			leaseRole(), leaseBinding(),
+			namespaceRole(catalog.Domains()), namespaceBinding(),
 		},
 		"diagnostics.yaml": diagnosticsRoles(),
 	}
@@ -71,15 +71,15 @@ func binding(role string) *rbacv1.ClusterRoleBinding {
 	}
 }
 
-func leaseRole() *rbacv1.Role {
+func namespaceRole(domains []manager.Domain) *rbacv1.Role {
 	return &rbacv1.Role{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
 		ObjectMeta: metav1.ObjectMeta{Name: accountName, Namespace: accountNamespace},
-		Rules:      manager.LeaseRules(),
+		Rules:      manager.NamespaceRules(domains),
 	}
 }
 
-func leaseBinding() *rbacv1.RoleBinding {
+func namespaceBinding() *rbacv1.RoleBinding {
 	return &rbacv1.RoleBinding{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
 		ObjectMeta: metav1.ObjectMeta{Name: accountName, Namespace: accountNamespace},

@@ -15,30 +15,28 @@ func TestBoard(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(start)
 	board := newBoard(clock)
 
-	descriptor := Descriptor{Name: "one", Domain: Tenancy}
 	off := Row{Name: "off", Domain: Edge, State: Disabled, Reason: ReasonNotSelected, Since: start}
-	row := func(state State, reason string, after time.Duration) []Row {
-		return []Row{off, {Name: "one", Domain: Tenancy, State: state, Reason: reason, Since: start.Add(after)}}
+	row := func(state State, reason string, after time.Duration) Row {
+		return Row{Name: "one", Domain: Tenancy, State: state, Reason: reason, Since: start.Add(after)}
 	}
 
 	board.put(off)
 
 	steps := []struct {
 		name string
-		do   func()
-		want []Row
+		put  Row
+		want Row
 	}{
-		{"it starts", func() { board.starting(descriptor, 2) }, row(Starting, ReasonCachesSyncing, 0)},
-		{"one source is there", func() { board.sourceSynced("one") }, row(Starting, ReasonCachesSyncing, 0)},
-		{"all are there", func() { board.sourceSynced("one") }, row(Standby, ReasonNotLeader, 2*time.Second)},
-		{"it leads", board.becameLeader, row(Running, ReasonRunning, 3*time.Second)},
-		{"it still leads", board.becameLeader, row(Running, ReasonRunning, 3*time.Second)},
+		{"it starts", row(Starting, ReasonDiscovering, 0), row(Starting, ReasonDiscovering, 0)},
+		{"for another reason", row(Starting, ReasonCachesSyncing, 0), row(Starting, ReasonCachesSyncing, time.Second)},
+		{"it runs", row(Running, ReasonRunning, 0), row(Running, ReasonRunning, 2*time.Second)},
+		{"it still runs", row(Running, ReasonRunning, 0), row(Running, ReasonRunning, 2*time.Second)},
 	}
 
 	for _, step := range steps {
-		step.do()
+		board.put(step.put)
 
-		if diff := cmp.Diff(step.want, board.snapshot()); diff != "" {
+		if diff := cmp.Diff([]Row{off, step.want}, board.snapshot()); diff != "" {
 			t.Errorf("after %q (-want +got):\n%s", step.name, diff)
 		}
 

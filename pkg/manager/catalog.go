@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/ks-core/ks-controller-manager/pkg/kube/definitions"
 )
 
 // Catalog is a list of controllers that one process hosts.
@@ -57,9 +59,22 @@ func (c Catalog) Validate() error {
 		}
 	}
 
-	_, err := c.cachePlan()
+	return errors.Join(errs...)
+}
 
-	return errors.Join(append(errs, err)...)
+// wanted lists the custom kinds that any controller requires or can use.
+func (c Catalog) wanted() []definitions.Wanted {
+	var all []definitions.Wanted
+
+	for _, descriptor := range c {
+		for _, kind := range slices.Concat(descriptor.RequiredKinds(), descriptor.Optional) {
+			if wanted := descriptor.wanted(kind); !slices.Contains(all, wanted) {
+				all = append(all, wanted)
+			}
+		}
+	}
+
+	return all
 }
 
 func (c Catalog) validateNames() []error {
@@ -109,5 +124,37 @@ func (d Descriptor) validate() error {
 		}
 	}
 
-	return errors.Join(errs...)
+	return errors.Join(append(errs, d.validateCaches()...)...)
+}
+
+// validateCaches finds kinds that are needed and not kept, and kinds that are kept twice in the same form.
+func (d Descriptor) validateCaches() []error {
+	var errs []error
+
+	for _, kind := range slices.Concat(d.RequiredKinds(), d.Optional) {
+		if _, kept := d.cached(kind); !kept {
+			errs = append(errs, fmt.Errorf("it needs %s, which is not among its cached kinds", kind.Kind))
+		}
+	}
+
+	seen := map[string]bool{}
+
+	for _, cached := range d.Caches {
+		if err := cached.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("it caches %s: %w", cached.Kind.Kind, err))
+		}
+
+		form := cached.Kind.String()
+		if cached.Depth == MetadataOnly || cached.Depth == VersionOnly {
+			form += " as metadata"
+		}
+
+		if seen[form] {
+			errs = append(errs, fmt.Errorf("it caches %s twice", form))
+		}
+
+		seen[form] = true
+	}
+
+	return errs
 }

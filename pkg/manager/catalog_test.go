@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
@@ -29,12 +28,19 @@ func TestValidate(t *testing.T) {
 		"no constructor": {change: func(c manager.Catalog) { c[0].New = nil }, want: "no constructor"},
 		"no caches":      {change: func(c manager.Catalog) { c[0].Caches = nil }, want: "no cached kinds"},
 		"no summary":     {change: func(c manager.Catalog) { c[0].Summary = "" }, want: "no summary"},
-		"caches that contradict each other": {
+		"requires what it does not cache": {
 			change: func(c manager.Catalog) {
-				c[1].Caches = []manager.Cached{c[0].Caches[0]}
-				c[1].Caches[0].Labels = labels.SelectorFromSet(labels.Set{"a": "b"})
+				c[0].Requires = []manager.Required{{GroupVersionKind: schema.GroupVersionKind{Kind: "Other"}}}
 			},
-			want: `caches workspace where "a=b"`,
+			want: "needs Other, which is not among its cached kinds",
+		},
+		"the same cached twice": {
+			change: func(c manager.Catalog) { c[0].Caches = append(c[0].Caches, c[0].Caches[0]) },
+			want:   "twice",
+		},
+		"slim without saying what to drop": {
+			change: func(c manager.Catalog) { c[0].Caches[0].Depth = manager.Slim },
+			want:   "depth slim takes a Trim",
 		},
 	}
 
@@ -63,7 +69,7 @@ func TestRules(t *testing.T) {
 	kind := schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "Thing"}
 	controllers := manager.Catalog{
 		{
-			Requires: []schema.GroupVersionKind{kind},
+			Requires: []manager.Required{{GroupVersionKind: kind}},
 			Caches:   []manager.Cached{{Kind: kind, Resource: "things"}},
 			Writes: []rbacv1.PolicyRule{
 				{APIGroups: []string{"example.com"}, Resources: []string{"things", "things/status"}, Verbs: []string{"patch"}},

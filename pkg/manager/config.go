@@ -2,9 +2,13 @@ package manager
 
 import (
 	"fmt"
+	"net"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 
@@ -56,8 +60,12 @@ type LeaderElection struct {
 
 func (c Config) scheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	if err := corev1.AddToScheme(scheme); err != nil {
-		return nil, fmt.Errorf("add the core kinds to the scheme: %w", err)
+	for _, add := range []func(*runtime.Scheme) error{
+		corev1.AddToScheme, coordinationv1.AddToScheme, appsv1.AddToScheme, metav1.AddMetaToScheme,
+	} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("add the kinds of the process to the scheme: %w", err)
+		}
 	}
 
 	return scheme, c.Catalog.AddToScheme(scheme)
@@ -69,6 +77,23 @@ func (c Config) restConfig() *rest.Config {
 	config := rest.CopyConfig(c.REST)
 	config.QPS = -1
 	config.UserAgent = c.Name + "/" + c.Version
+
+	return config
+}
+
+// leaseTries is how often a call about a Lease may fail within the deadline for renewing it.
+const leaseTries = 2
+
+// leaseRESTConfig is for a client of the Leases alone: on a connection of its own, so that they are renewed also
+// while the others are busy, and with a patience that leaves room for a second try.
+func (c Config) leaseRESTConfig() *rest.Config {
+	config := c.restConfig()
+	config.UserAgent += " (leases)"
+	config.Timeout = c.LeaderElection.RenewDeadline / leaseTries
+
+	if config.Dial == nil {
+		config.Dial = (&net.Dialer{Timeout: config.Timeout}).DialContext
+	}
 
 	return config
 }

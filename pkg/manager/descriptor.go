@@ -4,9 +4,11 @@
 package manager
 
 import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
@@ -16,6 +18,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/ks-core/ks-controller-manager/pkg/kube/definitions"
+	"github.com/ks-core/ks-controller-manager/pkg/kube/stores"
 )
 
 // Domain is one of the areas that the controllers serve. All controllers of a domain share a role.
@@ -54,10 +59,11 @@ type Descriptor struct {
 	// Gate is the feature gate that switches the controller.
 	Gate featuregate.Feature
 
-	// Requires lists the custom kinds without which the controller cannot run.
-	Requires []schema.GroupVersionKind
+	// Requires lists the custom kinds without which the controller cannot run. Each is among its Caches.
+	Requires []Required
 
-	// Optional lists foreign custom kinds that the controller uses when they are there.
+	// Optional lists foreign custom kinds that the controller uses when they are there. Each is among its
+	// Caches. When one comes or goes, the controller is made anew; see [Dependencies.Present].
 	Optional []schema.GroupVersionKind
 
 	// Caches lists what the controller reads. Reading anything else is an error, never a new cache.
@@ -73,36 +79,44 @@ type Descriptor struct {
 	New func(Dependencies) (*Controller, error)
 }
 
-// Cached is a kind that a controller keeps in memory, and how much of each object.
-type Cached struct {
-	// Kind is the kind as the API server serves it.
-	Kind schema.GroupVersionKind
+// Required is a custom kind that a controller cannot run without.
+type Required struct {
+	schema.GroupVersionKind
 
-	// Resource is its name in URLs and roles, in plural.
-	Resource string
-
-	// Depth says how much of each object is kept.
-	Depth Depth
-
-	// Labels restricts the cache to the objects it selects. Nil: all.
-	Labels labels.Selector
+	// Revision is the oldest schema of ours that will do, as the annotation of the definition has it. Zero
+	// for foreign kinds: any will do.
+	Revision int
 }
 
-// Depth says how much of an object a cache keeps.
-type Depth string
+// Cached is a kind that a controller keeps in memory, and how much of each object.
+type Cached = stores.Spec
 
+// Depth says how much of an object is kept.
+type Depth = stores.Depth
+
+// The depths; see package stores.
 const (
-	// Full keeps the object. Of managedFields it keeps only this manager's own entries.
-	Full Depth = "full"
-
-	// MetadataOnly keeps the object's metadata, for kinds of which only identity and labels count.
-	MetadataOnly Depth = "metadata"
+	Full         = stores.Full
+	Slim         = stores.Slim
+	MetadataOnly = stores.MetadataOnly
+	VersionOnly  = stores.VersionOnly
 )
 
 // Dependencies are what a controller may use of the process it runs in.
 type Dependencies struct {
 	// Client reads from the caches named in the descriptor and writes to the API server.
 	Client client.Client
+
+	// Live reads from the API server at every call: for the few decisions that must not rest on a cache.
+	Live client.Reader
+
+	// Present tells whether an optional kind is there. The answer stays the same for the life of the
+	// controller.
+	Present func(schema.GroupVersionKind) bool
+
+	// Secrets reads the Secrets that objects refer to, each version once. Nil unless the descriptor caches
+	// Secrets at VersionOnly.
+	Secrets *stores.Follower[*corev1.Secret]
 
 	// Recorder tells of transitions.
 	Recorder events.EventRecorder
@@ -156,4 +170,41 @@ func MetadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {
 	object.SetGroupVersionKind(kind)
 
 	return object
+}
+
+// RequiredKinds returns the kinds without which the controller cannot run.
+func (d Descriptor) RequiredKinds() []schema.GroupVersionKind {
+	kinds := make([]schema.GroupVersionKind, 0, len(d.Requires))
+	for _, required := range d.Requires {
+		kinds = append(kinds, required.GroupVersionKind)
+	}
+
+	return kinds
+}
+
+// cached returns the first entry of a kind among what the controller caches.
+func (d Descriptor) cached(kind schema.GroupVersionKind) (Cached, bool) {
+	for _, cached := range d.Caches {
+		if cached.Kind == kind {
+			return cached, true
+		}
+	}
+
+	return Cached{}, false
+}
+
+// wanted returns how a required or optional kind is asked for.
+func (d Descriptor) wanted(kind schema.GroupVersionKind) definitions.Wanted {
+	cached, _ := d.cached(kind)
+
+	return definitions.Wanted{Kind: kind, Resource: cached.Resource}
+}
+
+// writesStatus tells whether the controller writes the status of a kind as a subresource.
+func (d Descriptor) writesStatus(kind schema.GroupVersionKind) bool {
+	cached, _ := d.cached(kind)
+
+	return slices.ContainsFunc(d.Writes, func(rule rbacv1.PolicyRule) bool {
+		return slices.Contains(rule.APIGroups, kind.Group) && slices.Contains(rule.Resources, cached.Resource+"/status")
+	})
 }

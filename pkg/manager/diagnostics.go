@@ -1,16 +1,21 @@
 package manager
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/pprof"
+	"slices"
 	"strings"
 
+	"k8s.io/client-go/rest"
 	"k8s.io/component-base/logs"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/ks-core/ks-controller-manager/pkg/kube/stores"
 )
 
 // maxLevelBytes bounds the body that sets the log level: a small number.
@@ -40,13 +45,14 @@ type Endpoint struct {
 func Endpoints() []Endpoint {
 	return []Endpoint{
 		{Path: "/metrics", Does: "metrics in Prometheus' text format"},
-		{Path: "/controllers", Does: "state, reason and since when of every controller, as JSON"},
+		{Path: "/controllers", Does: "state, reason and since when of every controller, who holds the Leases, and what is " +
+			"kept in memory for whom, as JSON"},
 		{Path: "/debug/pprof/", Does: "profiles in Go's pprof format"},
 		{Path: "/debug/flags/v", Does: "PUT a number to change the log level while the process runs"},
 	}
 }
 
-func (d Diagnostics) serverOptions(board *board) metricsserver.Options {
+func (d Diagnostics) serverOptions(status http.Handler) metricsserver.Options {
 	address := d.Address
 	if address == "" {
 		address = "0"
@@ -57,7 +63,7 @@ func (d Diagnostics) serverOptions(board *board) metricsserver.Options {
 		SecureServing: !d.Insecure,
 		CertDir:       d.CertificateDirectory,
 		ExtraHandlers: map[string]http.Handler{
-			"/controllers":         controllersHandler(board),
+			"/controllers":         status,
 			"/debug/flags/v":       http.HandlerFunc(serveLogLevel),
 			"/debug/pprof/":        http.HandlerFunc(pprof.Index),
 			"/debug/pprof/cmdline": http.HandlerFunc(pprof.Cmdline),
@@ -73,17 +79,80 @@ func (d Diagnostics) serverOptions(board *board) metricsserver.Options {
 	return options
 }
 
-// controllersHandler answers with the state of every controller.
-func controllersHandler(board *board) http.Handler {
-	return http.HandlerFunc(func(response http.ResponseWriter, _ *http.Request) {
-		response.Header().Set("Content-Type", "application/json")
+// Status is what /controllers answers.
+type Status struct {
+	// Controllers are all that the binary has.
+	Controllers []Row `json:"controllers"`
+	// Leases are those of the domains that the process works in, or would.
+	Leases []LeaseRow `json:"leases"`
+	// Caches are what is kept in memory, and for whom.
+	Caches []stores.Report `json:"caches"`
+}
 
-		encoder := json.NewEncoder(response)
-		encoder.SetIndent("", "  ")
+// LeaseRow is what the status page says of the Lease of a domain.
+type LeaseRow struct {
+	Domain  Domain `json:"domain"`
+	Name    string `json:"name"`
+	Leading bool   `json:"leading"`
+	// Message says why it is not held.
+	Message string `json:"message,omitempty"`
+}
 
-		// An error here means that the client has gone.
-		_ = encoder.Encode(map[string][]Row{"controllers": board.snapshot()})
-	})
+// serveDiagnostics serves until the context ends.
+func (p *process) serveDiagnostics(ctx context.Context) error {
+	httpClient, err := rest.HTTPClientFor(p.rest)
+	if err != nil {
+		return fmt.Errorf("make a client for the API server: %w", err)
+	}
+
+	options := p.config.Diagnostics.serverOptions(http.HandlerFunc(p.serveStatus))
+
+	server, err := metricsserver.NewServer(options, p.rest, httpClient)
+	if err != nil {
+		return fmt.Errorf("serve the diagnostics: %w", err)
+	}
+
+	if server == nil { // switched off
+		<-ctx.Done()
+
+		return nil
+	}
+
+	if err := server.Start(ctx); err != nil {
+		return fmt.Errorf("serve the diagnostics: %w", err)
+	}
+
+	return nil
+}
+
+// serveStatus answers with the state of every controller and what is kept for it.
+func (p *process) serveStatus(response http.ResponseWriter, _ *http.Request) {
+	response.Header().Set("Content-Type", "application/json")
+
+	encoder := json.NewEncoder(response)
+	encoder.SetIndent("", "  ")
+
+	// An error here means that the client has gone.
+	_ = encoder.Encode(p.status())
+}
+
+func (p *process) status() Status {
+	status := Status{
+		Controllers: p.rows(),
+		Leases:      []LeaseRow{},
+		Caches:      slices.Concat(p.stores.Report(), p.leaseStores.Report()),
+	}
+
+	for _, domain := range Domains() {
+		if elector, elects := p.electors[domain]; elects {
+			leading, message := elector.standing()
+			status.Leases = append(status.Leases, LeaseRow{
+				Domain: domain, Name: elector.lease(), Leading: leading, Message: message,
+			})
+		}
+	}
+
+	return status
 }
 
 // serveLogLevel sets the verbosity of the logs to the number in the body.

@@ -1,37 +1,13 @@
 package manager
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"k8s.io/klog/v2"
-	clocktesting "k8s.io/utils/clock/testing"
 )
-
-func TestControllersPage(t *testing.T) {
-	t.Parallel()
-
-	board := newBoard(clocktesting.NewFakePassiveClock(time.Unix(0, 0).UTC()))
-	board.put(Row{Name: "one", Domain: Tenancy, State: Waiting, Reason: ReasonCRDMissing, Message: "why"})
-
-	response := httptest.NewRecorder()
-	controllersHandler(board).ServeHTTP(response, httptest.NewRequestWithContext(
-		t.Context(), http.MethodGet, "/controllers", nil))
-
-	var got map[string][]Row
-	if err := json.Unmarshal(response.Body.Bytes(), &got); err != nil {
-		t.Fatalf("%v: %s", err, response.Body)
-	}
-
-	if diff := cmp.Diff(board.snapshot(), got["controllers"]); diff != "" {
-		t.Errorf("the page (-want +got):\n%s", diff)
-	}
-}
 
 func TestLogLevel(t *testing.T) {
 	tests := []struct {

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/ks-core/ks-controller-manager/pkg/features"
+	"github.com/ks-core/ks-controller-manager/pkg/kube/guard"
 )
 
 // Metric describes a metric of the process for the reference pages.
@@ -21,6 +22,9 @@ const (
 	metricBuild   = "ks_build_info"
 	metricFeature = "ks_feature_enabled"
 	metricState   = "ks_controller_state"
+
+	metricRestarts = "ks_controller_restarts_total"
+	metricGuard    = "ks_reconcile_outcomes_total"
 )
 
 // Metrics lists the metrics of the process; those of controller-runtime and client-go come beside them.
@@ -38,23 +42,32 @@ func Metrics() []Metric {
 			Name: metricState, Labels: []string{"controller", "domain", "state", "reason"},
 			Help: "Always 1; the labels say in which state a controller is, and why.",
 		},
+		{
+			Name: metricRestarts, Labels: []string{"controller"},
+			Help: "How often a controller had to be made anew after a panic or another failure.",
+		},
+		{
+			Name: metricGuard, Labels: []string{"controller", "outcome"},
+			Help: "Runs of the reconciler by outcome. A throttled request is one that came too soon after the last, " +
+				"an abandoned run one that ignored the end of its context.",
+		},
 	}
 }
 
 // collector computes the process's metrics when they are asked for.
 type collector struct {
 	config Config
-	board  *board
+	rows   func() []Row
 	descs  map[string]*prometheus.Desc
 }
 
-func newCollector(config Config, board *board) *collector {
+func newCollector(config Config, rows func() []Row) *collector {
 	descs := map[string]*prometheus.Desc{}
 	for _, metric := range Metrics() {
 		descs[metric.Name] = prometheus.NewDesc(metric.Name, metric.Help, metric.Labels, nil)
 	}
 
-	return &collector{config: config, board: board, descs: descs}
+	return &collector{config: config, rows: rows, descs: descs}
 }
 
 // register serves the metrics until the returned function is called.
@@ -84,9 +97,26 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		c.gauge(out, metricFeature, enabled, name, string(all[feature].PreRelease))
 	}
 
-	for _, row := range c.board.snapshot() {
+	for _, row := range c.rows() {
 		c.gauge(out, metricState, 1, row.Name, string(row.Domain), string(row.State), row.Reason)
+		c.counter(out, metricRestarts, float64(row.Restarts), row.Name)
+
+		for outcome, count := range outcomes(row.Runs) {
+			c.counter(out, metricGuard, float64(count), row.Name, outcome)
+		}
 	}
+}
+
+// outcomes names what the guard counts beside controller-runtime's own metrics.
+func outcomes(runs guard.Counts) map[string]uint64 {
+	return map[string]uint64{
+		"run": runs.Runs, "error": runs.Errors, "panic": runs.Panics, "timeout": runs.Timeouts,
+		"abandoned": runs.Abandoned, "throttled": runs.Throttled,
+	}
+}
+
+func (c *collector) counter(out chan<- prometheus.Metric, name string, value float64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(c.descs[name], prometheus.CounterValue, value, labels...)
 }
 
 func (c *collector) gauge(out chan<- prometheus.Metric, name string, value float64, labels ...string) {

@@ -5,6 +5,9 @@ import (
 	"slices"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/ks-core/ks-controller-manager/pkg/kube/definitions"
+	"github.com/ks-core/ks-controller-manager/pkg/manager/original"
 )
 
 // Rules returns what the controllers of the catalogue may do, and no more: list and watch what they cache,
@@ -17,7 +20,7 @@ func (c Catalog) Rules() []rbacv1.PolicyRule {
 			rules = append(rules, rbacv1.PolicyRule{
 				APIGroups: []string{cached.Kind.Group},
 				Resources: []string{cached.Resource},
-				Verbs:     readVerbs(),
+				Verbs:     readVerbs(cached),
 			})
 		}
 
@@ -38,22 +41,42 @@ func ProcessRules() []rbacv1.PolicyRule {
 			APIGroups: []string{"authorization.k8s.io"}, Resources: []string{"subjectaccessreviews"},
 			Verbs: []string{"create"},
 		},
-	}
-}
-
-// LeaseRules returns what the process may do with Leases in its own namespace.
-func LeaseRules() []rbacv1.PolicyRule {
-	return []rbacv1.PolicyRule{
-		// Creating cannot be restricted by name.
-		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create"}},
+		// Which custom kinds are there, and are they going?
 		{
-			APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"},
-			ResourceNames: []string{LeaseName}, Verbs: []string{"get", "update", "patch"},
+			APIGroups: []string{"apiextensions.k8s.io"}, Resources: []string{definitions.Resource},
+			Verbs: []string{"get", "list", "watch"},
 		},
 	}
 }
 
-func readVerbs() []string {
+// NamespaceRules returns what the process may do in its own namespace, where it works in these domains.
+func NamespaceRules(domains []Domain) []rbacv1.PolicyRule {
+	leases := make([]string, 0, len(domains))
+	for _, domain := range domains {
+		leases = append(leases, LeaseName(domain))
+	}
+
+	return []rbacv1.PolicyRule{
+		// Is KubeSphere's own manager running?
+		{
+			APIGroups: []string{"apps"}, Resources: []string{"deployments"}, ResourceNames: []string{original.Name},
+			Verbs: []string{"list", "watch"},
+		},
+		// Creating cannot be restricted by name.
+		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create"}},
+		{
+			APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"},
+			ResourceNames: leases, Verbs: []string{"get", "list", "watch", "update"},
+		},
+	}
+}
+
+// readVerbs are what it takes to keep a kind in memory. Where only versions are kept, some objects are read.
+func readVerbs(cached Cached) []string {
+	if cached.Depth == VersionOnly {
+		return []string{"get", "list", "watch"}
+	}
+
 	return []string{"list", "watch"}
 }
 

@@ -4,26 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/klog/v2"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
-	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
-// LeaseName is the Lease that KubeSphere's own manager holds while it runs. Holding the same one keeps the
-// two from ever working side by side.
-const LeaseName = "ks-controller-manager-leader-election"
-
-// shutdownTimeout bounds how long reconciles in flight may take to end once the process is told to stop.
-const shutdownTimeout = 10 * time.Second
+const (
+	// shutdownTimeout bounds how long what has no work in flight may take to end.
+	shutdownTimeout = 10 * time.Second
+)
 
 // Run hosts the wanted controllers until the context ends. It returns an error of one line when it could not
 // start, or had to stop because it may no longer write.
@@ -36,223 +27,132 @@ func Run(ctx context.Context, config Config) error {
 		return err
 	}
 
-	host, err := newHost(ctx, config)
+	// The background logger is all that controller-runtime's own packages know of.
+	ctrl.SetLogger(klog.FromContext(ctx))
+
+	process, err := newProcess(config)
 	if err != nil {
 		return err
 	}
 
-	if err := host.setUp(ctx); err != nil {
-		return err
-	}
-
-	unregister, err := newCollector(config, host.board).register()
+	unregister, err := newCollector(config, process.rows).register()
 	if err != nil {
 		return err
 	}
 	defer unregister()
 
-	return host.start(ctx)
+	return process.run(ctx)
 }
 
-// host is a process with its controllers.
-type host struct {
-	config   Config
-	clock    clock.PassiveClock
-	board    *board
-	clients  kubernetes.Interface
-	mapper   meta.RESTMapper
-	runnable Catalog
-	manager  ctrlmanager.Manager
-}
+// run starts everything, and ends everything in the order that loses nothing: first the controllers, then the
+// Leases, so that a successor starts when we have stopped, then what both stand on.
+func (p *process) run(ctx context.Context) error {
+	// What fails ends everything else. The floors below outlive the context that ends the controllers.
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
 
-// newHost decides which controllers run before it makes their caches: the cache of a kind that the API server
-// does not serve cannot even be configured.
-func newHost(ctx context.Context, config Config) (*host, error) {
-	restConfig := config.restConfig()
+	floor, closeFloor := context.WithCancel(context.WithoutCancel(ctx))
+	defer closeFloor()
 
-	httpClient, err := rest.HTTPClientFor(restConfig)
+	stopEvents, err := p.startEvents(floor)
 	if err != nil {
-		return nil, fmt.Errorf("make a client for the API server: %w", err)
-	}
-
-	clients, err := kubernetes.NewForConfigAndClient(restConfig, httpClient)
-	if err != nil {
-		return nil, fmt.Errorf("make a client for the API server: %w", err)
-	}
-
-	mapper, err := apiutil.NewDynamicRESTMapper(restConfig, httpClient)
-	if err != nil {
-		return nil, fmt.Errorf("ask the API server for its kinds: %w", err)
-	}
-
-	clock := clock.RealClock{}
-	host := &host{config: config, clock: clock, board: newBoard(clock), clients: clients, mapper: mapper}
-
-	host.runnable, err = host.decide(ctx)
-	if err != nil {
-		return nil, err
-	}
-
-	options, err := host.managerOptions()
-	if err != nil {
-		return nil, err
-	}
-
-	host.manager, err = ctrlmanager.New(restConfig, options)
-	if err != nil {
-		return nil, fmt.Errorf("set up the process: %w", err)
-	}
-
-	return host, nil
-}
-
-func (h *host) managerOptions() (ctrlmanager.Options, error) {
-	scheme, err := h.config.scheme()
-	if err != nil {
-		return ctrlmanager.Options{}, err
-	}
-
-	cacheOptions, err := h.runnable.cacheOptions(scheme)
-	if err != nil {
-		return ctrlmanager.Options{}, err
-	}
-
-	leader := h.config.LeaderElection
-	timeout := shutdownTimeout
-
-	return ctrlmanager.Options{
-		Scheme:                        scheme,
-		MapperProvider:                h.provideMapper,
-		Logger:                        klog.Background(),
-		Cache:                         cacheOptions,
-		Metrics:                       h.config.Diagnostics.serverOptions(h.board),
-		HealthProbeBindAddress:        h.config.ProbeAddress,
-		LeaderElection:                leader.Enabled,
-		LeaderElectionConfig:          h.config.restConfig(),
-		LeaderElectionID:              LeaseName,
-		LeaderElectionNamespace:       leader.Namespace,
-		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 &leader.LeaseDuration,
-		RenewDeadline:                 &leader.RenewDeadline,
-		RetryPeriod:                   &leader.RetryPeriod,
-		GracefulShutdownTimeout:       &timeout,
-	}, nil
-}
-
-func (h *host) provideMapper(*rest.Config, *http.Client) (meta.RESTMapper, error) {
-	return h.mapper, nil
-}
-
-// setUp readies the controllers that run.
-func (h *host) setUp(ctx context.Context) error {
-	if err := checkPermissions(ctx, h.clients, h.runnable); err != nil {
 		return err
 	}
 
-	for _, descriptor := range h.runnable {
-		if err := h.addController(ctx, descriptor); err != nil {
-			return fmt.Errorf("set up controller %s: %w", descriptor.Name, err)
-		}
+	foundations := p.startAll(floor, fail, p.foundations())
+	leases := p.startAll(floor, fail, p.elections())
+
+	p.keep(ctx)
+
+	err = errors.Join(leases.stop(), foundations.stop())
+	stopEvents()
+
+	closing, cancel := context.WithTimeout(floor, shutdownTimeout)
+	defer cancel()
+
+	// A reflector in the pause between two tries ends only after it; the process does not wait for that.
+	if errClose := errors.Join(p.stores.Close(closing), p.leaseStores.Close(closing)); errClose != nil {
+		klog.FromContext(ctx).Info("Left behind on stopping", "reason", errClose.Error())
 	}
 
-	return h.addChecks()
+	return err
 }
 
-// decide asks of each controller whether it is selected, its gate is on and its kinds are served. The first
-// "no" is what the user is told.
-func (h *host) decide(ctx context.Context) (Catalog, error) {
-	var runnable Catalog
-
-	for _, descriptor := range h.config.Catalog {
-		row, err := h.verdict(descriptor)
-		if err != nil {
-			return nil, err
-		}
-
-		h.board.put(row)
-
-		if row.State == Starting {
-			runnable = append(runnable, descriptor)
-
-			continue
-		}
-
-		klog.FromContext(ctx).Info("Controller does not run",
-			"controller", row.Name, "state", row.State, "reason", row.Reason, "message", row.Message)
+// foundations is what runs as long as any controller does.
+func (p *process) foundations() []func(context.Context) error {
+	tasks := []func(context.Context) error{p.definitions.Run, p.serveDiagnostics, p.serveProbes}
+	if p.originals != nil {
+		tasks = append(tasks, p.originals.run)
 	}
 
-	return runnable, nil
+	return tasks
 }
 
-func (h *host) verdict(descriptor Descriptor) (Row, error) {
-	row := Row{Name: descriptor.Name, Domain: descriptor.Domain, State: Disabled}
-
-	if !h.config.Selection.Selected(descriptor) {
-		row.Reason, row.Message = ReasonNotSelected, "--controllers does not ask for it"
-
-		return row, nil
+// elections is what holds the Leases.
+func (p *process) elections() []func(context.Context) error {
+	tasks := make([]func(context.Context) error, 0, len(p.electors))
+	for _, elector := range p.electors {
+		tasks = append(tasks, elector.run)
 	}
 
-	if !h.config.Gates.Enabled(descriptor.Gate) {
-		row.Reason, row.Message = ReasonGateDisabled, fmt.Sprintf("the feature gate %s is off", descriptor.Gate)
-
-		return row, nil
-	}
-
-	missing, err := missingKinds(h.mapper, descriptor)
-	if err != nil {
-		return row, err
-	}
-
-	row.State, row.Reason = Starting, ReasonCachesSyncing
-	if len(missing) > 0 {
-		row.State, row.Reason = Waiting, ReasonCRDMissing
-		row.Message = "the API server does not serve " + strings.Join(missing, ", ") +
-			": install config/crd and restart this process"
-	}
-
-	return row, nil
+	return tasks
 }
 
-// addChecks adds the probes: alive is who answers, ready is who has all caches filled, leader or not.
-func (h *host) addChecks() error {
-	alive := func(*http.Request) error { return nil }
-	ready := func(*http.Request) error {
-		for _, row := range h.board.snapshot() {
-			if row.State == Starting {
-				return fmt.Errorf("controller %s is starting", row.Name)
+// tasks are goroutines with an owner that waits for them.
+type tasks struct {
+	group  *errgroup.Group
+	cancel context.CancelFunc
+}
+
+// startAll runs tasks until stop. The first that fails ends the whole process.
+func (p *process) startAll(
+	ctx context.Context, fail context.CancelCauseFunc, run []func(context.Context) error,
+) *tasks {
+	ctx, cancel := context.WithCancel(ctx)
+	started := &tasks{group: &errgroup.Group{}, cancel: cancel}
+
+	for _, task := range run {
+		started.group.Go(func() error {
+			err := task(ctx)
+			if err != nil {
+				fail(err)
 			}
-		}
 
-		return nil
+			return err
+		})
 	}
 
-	return errors.Join(h.manager.AddHealthzCheck("alive", alive), h.manager.AddReadyzCheck("controllers", ready))
+	return started
 }
 
-// start runs until the context ends or the Lease is lost.
-func (h *host) start(ctx context.Context) error {
-	leading := ctrlmanager.RunnableFunc(func(context.Context) error {
-		h.board.becameLeader()
+func (t *tasks) stop() error {
+	t.cancel()
 
-		return nil
-	})
-	if err := h.manager.Add(leading); err != nil {
-		return fmt.Errorf("add the leader's announcement: %w", err)
+	return t.group.Wait() //nolint:wrapcheck // each task says what it was doing
+}
+
+// keep runs the keepers until the context ends and their controllers have stopped.
+func (p *process) keep(ctx context.Context) {
+	var group errgroup.Group
+
+	for _, keeper := range p.keepers {
+		group.Go(func() error {
+			keeper.run(ctx)
+
+			return nil
+		})
 	}
 
-	// The background logger is all that controller-runtime's own packages know of.
-	ctrl.SetLogger(klog.FromContext(ctx))
+	_ = group.Wait() // none has an error
 
-	err := h.manager.Start(ctx)
-	if err != nil && ctx.Err() == nil && strings.Contains(err.Error(), "leader election lost") {
-		return fmt.Errorf("lost the Lease %s/%s, so another replica may be writing now: %w",
-			h.config.LeaderElection.Namespace, LeaseName, err)
+	<-ctx.Done() // also where there is no controller at all
+}
+
+// startEvents has events written until the returned function is called.
+func (p *process) startEvents(ctx context.Context) (func(), error) {
+	if err := p.broadcaster.StartRecordingToSinkWithContext(ctx); err != nil {
+		return nil, fmt.Errorf("start to record events: %w", err)
 	}
 
-	if err != nil {
-		return fmt.Errorf("run the controllers: %w", err)
-	}
-
-	return nil
+	return p.broadcaster.Shutdown, nil
 }

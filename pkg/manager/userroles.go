@@ -43,7 +43,7 @@ func (c Catalog) UserRules(role UserRole) []rbacv1.PolicyRule {
 
 	for _, descriptor := range c {
 		for _, cached := range descriptor.Caches {
-			if slices.Contains(descriptor.Requires, cached.Kind) {
+			if slices.Contains(descriptor.RequiredKinds(), cached.Kind) {
 				rules = append(rules, rbacv1.PolicyRule{
 					APIGroups: []string{cached.Kind.Group}, Resources: []string{cached.Resource}, Verbs: role.Verbs(),
 				})

@@ -100,8 +100,9 @@ func TestMissingKindStopsOnlyItsController(t *testing.T) {
 		kind := schema.GroupVersionKind{Group: "nowhere.example.com", Version: "v1", Kind: "Nothing"}
 		missing := config.Catalog[0]
 		missing.Name = "of-a-missing-kind"
-		missing.Requires = []schema.GroupVersionKind{kind}
+		missing.Requires = []manager.Required{{GroupVersionKind: kind}}
 		missing.Caches = []manager.Cached{{Kind: kind, Resource: "nothings", Depth: manager.MetadataOnly}}
+		missing.Writes = nil
 		config.Catalog = append(slices.Clone(config.Catalog), missing)
 
 		selection, err := manager.Select(config.Catalog, nil, nil)
@@ -225,22 +226,6 @@ func TestRefusals(t *testing.T) {
 		"credentials that are not accepted": {
 			change: func(_ *testing.T, config *manager.Config) { config.REST.BearerToken = "expired" },
 			want:   []string{"does not accept the credentials"},
-		},
-		"an account without the role": {
-			change: func(t *testing.T, config *manager.Config) {
-				t.Helper()
-
-				nobody, err := shared.ServiceAccountConfig(t.Context(), accountNamespace, "default")
-				if err != nil {
-					t.Fatal(err)
-				}
-
-				config.REST = nobody
-			},
-			want: []string{
-				"system:serviceaccount:kubesphere-system:default", "may not list workspaces.tenant.kubesphere.io",
-				"bind ClusterRole ks-controller-manager-tenancy",
-			},
 		},
 	}
 

@@ -49,7 +49,7 @@ func controllerRows(options *options) []controllerRow {
 		rows = append(rows, controllerRow{
 			Name: descriptor.Name, Aliases: descriptor.Aliases, Domain: string(descriptor.Domain),
 			Gate: string(descriptor.Gate), Default: options.gates.Enabled(descriptor.Gate),
-			Requires: kindNames(descriptor.Requires), Optional: kindNames(descriptor.Optional),
+			Requires: kindNames(descriptor.RequiredKinds()), Optional: kindNames(descriptor.Optional),
 			Role: manager.RoleName(descriptor.Domain), Summary: descriptor.Summary,
 		})
 	}

@@ -110,8 +110,8 @@ func (o *options) addClusterFlags(flags *pflag.FlagSet) {
 func (o *options) addLeaderFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.leader.Enabled, "leader-elect", o.leader.Enabled, "Hold a Lease while working, so that replicas "+
 		"take turns. Switch it off only for a process that is alone.")
-	flags.StringVar(&o.leader.Namespace, "leader-elect-namespace", o.leader.Namespace, "Namespace of the Lease "+
-		manager.LeaseName+".")
+	flags.StringVar(&o.leader.Namespace, "leader-elect-namespace", o.leader.Namespace, "Namespace of the "+
+		"Leases, one for each domain.")
 	flags.DurationVar(&o.leader.LeaseDuration, "leader-elect-lease-duration", o.leader.LeaseDuration,
 		"How long a standby waits after the last renewal before it takes over.")
 	flags.DurationVar(&o.leader.RenewDeadline, "leader-elect-renew-deadline", o.leader.RenewDeadline,

@@ -26,7 +26,7 @@ func Descriptor() manager.Descriptor {
 		Domain:   manager.Tenancy,
 		Summary:  "Reports on each Workspace and counts the namespaces that carry its label.",
 		Gate:     features.Workspace,
-		Requires: []schema.GroupVersionKind{kind},
+		Requires: []manager.Required{{GroupVersionKind: kind, Revision: tenantv1beta1.SchemaRevision}},
 		Caches: []manager.Cached{
 			{Kind: kind, Resource: "workspaces", Depth: manager.Full},
 			{Kind: namespaceKind(), Resource: "namespaces", Depth: manager.MetadataOnly, Labels: inSomeWorkspace()},

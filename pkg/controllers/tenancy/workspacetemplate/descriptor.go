@@ -6,7 +6,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/features"
@@ -29,7 +28,10 @@ func Descriptor() manager.Descriptor {
 		Domain:   manager.Tenancy,
 		Summary:  "Makes the Workspace of each WorkspaceTemplate and lets its manager administer it.",
 		Gate:     features.WorkspaceTemplate,
-		Requires: []schema.GroupVersionKind{template, workspace},
+		Requires: []manager.Required{
+			{GroupVersionKind: template, Revision: tenantv1beta1.SchemaRevision},
+			{GroupVersionKind: workspace, Revision: tenantv1beta1.SchemaRevision},
+		},
 		Caches: []manager.Cached{
 			{Kind: template, Resource: "workspacetemplates", Depth: manager.Full},
 			{Kind: workspace, Resource: "workspaces", Depth: manager.Full},

@@ -44,7 +44,8 @@ func subject(t *testing.T) harness.Subject {
 		StatusKinds: []client.Object{&tenantv1beta1.WorkspaceTemplate{}, &tenantv1beta1.Workspace{}},
 		New: func(environment harness.Environment) reconcile.Reconciler {
 			built, err := workspacetemplate.New(manager.Dependencies{
-				Client: environment.Client, Recorder: environment.Recorder, Clock: environment.PassiveClock(),
+				Client: environment.Client, Live: harness.Established(environment.Client),
+				Recorder: environment.Recorder, Clock: environment.PassiveClock(),
 			})
 			if err != nil {
 				t.Fatal(err)

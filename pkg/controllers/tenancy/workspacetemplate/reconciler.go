@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -12,6 +13,7 @@ import (
 
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
+	"github.com/ks-core/ks-controller-manager/pkg/kube/definitions"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
 )
@@ -19,6 +21,7 @@ import (
 // Reconciler brings the children of one WorkspaceTemplate to what it asks for.
 type Reconciler struct {
 	client   client.Client
+	live     client.Reader
 	applier  *kube.Applier
 	recorder events.EventRecorder
 	clock    clock.PassiveClock
@@ -29,6 +32,7 @@ func New(dependencies manager.Dependencies) (*manager.Controller, error) {
 	return &manager.Controller{
 		Reconciler: &Reconciler{
 			client:   dependencies.Client,
+			live:     dependencies.Live,
 			applier:  kube.NewApplier(dependencies.Client, kube.FieldOwner(Name)),
 			recorder: dependencies.Recorder,
 			clock:    dependencies.Clock,
@@ -88,14 +92,29 @@ func (r *Reconciler) ensure(ctx context.Context, template *tenantv1beta1.Workspa
 	return r.report(ctx, template, applied(template, have, plan))
 }
 
-// delete lets the template go when its children are seen gone.
+// delete lets the template go when its children are seen gone. Where all templates go because their definition
+// does, as when a chart is uninstalled, nobody means to lose the workspaces, and the children stay.
 func (r *Reconciler) delete(ctx context.Context, template *tenantv1beta1.WorkspaceTemplate, have children) error {
 	if awaited := have.awaited(); awaited != "" {
-		err := r.deleteAll(ctx, have)
+		going, err := definitions.Going(ctx, r.live, schema.GroupResource{Group: tenantv1beta1.GroupName, Resource: "workspacetemplates"})
+		if err != nil {
+			return fmt.Errorf("delete the template: %w", err)
+		}
+
+		if going {
+			return r.release(ctx, template)
+		}
+
+		err = r.deleteAll(ctx, have)
 
 		return errors.Join(err, r.report(ctx, template, deleting(awaited)))
 	}
 
+	return r.release(ctx, template)
+}
+
+// release takes our finalizer off, and those that KubeSphere left.
+func (r *Reconciler) release(ctx context.Context, template *tenantv1beta1.WorkspaceTemplate) error {
 	_, err := kube.RemoveFinalizers(ctx, r.client, template,
 		tenantv1beta1.CascadingDeletionFinalizer,
 		tenantv1beta1.LegacyWorkspaceTemplateFinalizer,
