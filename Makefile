@@ -53,6 +53,10 @@ ifneq ($(wildcard hack/kubernetes/*_test.go),)
 	cd hack/kubernetes && go test -trimpath ./...
 endif
 
+.PHONY: scale
+scale: kubernetes ## Hold what must be true of a large cluster, at full size (minutes; make test does a fifth of it)
+	KS_SCALE=full go test -count=1 -v -timeout=30m ./test/scale
+
 # hack/kubernetes gets the linters that need no types: its types are all of Kubernetes, compiled.
 .PHONY: lint
 lint: tools ## Check the style of the code, and the import arrows between the floors

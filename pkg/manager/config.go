@@ -36,6 +36,10 @@ type Config struct {
 	// Diagnostics says where metrics, profiles and the status page are served.
 	Diagnostics Diagnostics
 
+	// MigrationSettle is how long a definition must have stayed as it is before stored objects are rewritten in
+	// its version. Zero: two minutes.
+	MigrationSettle time.Duration
+
 	// ProbeAddress is the host and port of /healthz and /readyz, over plain HTTP. "0" or empty: not served.
 	ProbeAddress string
 }
@@ -81,19 +85,21 @@ func (c Config) restConfig() *rest.Config {
 	return config
 }
 
-// leaseTries is how often a call about a Lease may fail within the deadline for renewing it.
-const leaseTries = 2
-
-// leaseRESTConfig is for a client of the Leases alone: on a connection of its own, so that they are renewed also
-// while the others are busy, and with a patience that leaves room for a second try.
+// leaseRESTConfig is for clients of the Leases alone: on connections of their own, so that Leases are renewed also
+// while the others are busy.
 func (c Config) leaseRESTConfig() *rest.Config {
 	config := c.restConfig()
 	config.UserAgent += " (leases)"
-	config.Timeout = c.LeaderElection.RenewDeadline / leaseTries
 
 	if config.Dial == nil {
-		config.Dial = (&net.Dialer{Timeout: config.Timeout}).DialContext
+		config.Dial = (&net.Dialer{Timeout: c.leasePatience()}).DialContext
 	}
 
 	return config
 }
+
+// leaseTries is how often a call about a Lease may fail within the deadline for renewing it.
+const leaseTries = 2
+
+// leasePatience is how long one call about a Lease may take. A watch takes as long as it likes.
+func (c Config) leasePatience() time.Duration { return c.LeaderElection.RenewDeadline / leaseTries }

@@ -85,9 +85,14 @@ type Status struct {
 	Controllers []Row `json:"controllers"`
 	// Leases are those of the domains that the process works in, or would.
 	Leases []LeaseRow `json:"leases"`
+	// Migrations tell in which versions the objects of our definitions are stored.
+	Migrations []MigrationRow `json:"migrations"`
 	// Caches are what is kept in memory, and for whom.
-	Caches []stores.Report `json:"caches"`
+	Caches []CacheRow `json:"caches"`
 }
+
+// CacheRow is what the status page says of a store.
+type CacheRow = stores.Report
 
 // LeaseRow is what the status page says of the Lease of a domain.
 type LeaseRow struct {
@@ -140,6 +145,7 @@ func (p *process) status() Status {
 	status := Status{
 		Controllers: p.rows(),
 		Leases:      []LeaseRow{},
+		Migrations:  p.migrations.rows(),
 		Caches:      slices.Concat(p.stores.Report(), p.leaseStores.Report()),
 	}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"sync"
 	"time"
@@ -58,9 +59,10 @@ type elector struct {
 
 	mutex   sync.Mutex
 	leading bool
+	renewed time.Time // when the Lease was last written by us
 	holder  string
 	problem string
-	retry   context.CancelFunc // ends the pause between two tries
+	retry   context.CancelFunc // ends the pause between two tries, and the leading
 }
 
 // lostLeaseError ends the process.
@@ -257,7 +259,7 @@ func (e *elector) noteLease(obj any, overdue clock.Timer) {
 func (e *elector) noteProblem(err error) {
 	problem := ""
 	if err != nil {
-		problem = err.Error()
+		problem = causeOf(err).Error()
 	}
 
 	e.mutex.Lock()
@@ -276,6 +278,45 @@ func (e *elector) noteProblem(err error) {
 	e.changed()
 }
 
+// causeOf drops what a call adds to what has kept it from the API server: it would not be the same for two calls.
+func causeOf(err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
+
+	return err
+}
+
+// noteHolder has a leader give up when somebody else holds its Lease. The library would go on until the renew
+// deadline, and so would the controllers, beside whoever leads now.
+func (e *elector) noteHolder(holder string) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+
+	if e.leading && holder != "" && holder != e.identity {
+		e.retry()
+	}
+}
+
+func (e *elector) noteRenewal() {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+
+	e.renewed = e.clock.Now()
+}
+
+var errOverdue = errors.New("it was not renewed in time")
+
+// isOverdue tells that a leader has used up its time. The library would first try to give the Lease back, and where
+// the API server hangs the controllers would go on meanwhile, beside whoever has taken over.
+func (e *elector) isOverdue() bool {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+
+	return e.leading && e.clock.Since(e.renewed) >= e.options.RetryPeriod+e.options.RenewDeadline
+}
+
 // lock notes what becomes of each call.
 type lock struct {
 	*resourcelock.LeaseLock
@@ -285,9 +326,17 @@ type lock struct {
 
 // Get implements resourcelock.Interface.
 func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	if l.elector.isOverdue() {
+		return nil, nil, errOverdue
+	}
+
 	record, raw, err := l.LeaseLock.Get(ctx)
 	if !isPassing(ctx, err) {
 		l.elector.noteProblem(err)
+	}
+
+	if err == nil {
+		l.elector.noteHolder(record.HolderIdentity)
 	}
 
 	return record, raw, err //nolint:wrapcheck // the library looks for NotFound
@@ -300,6 +349,10 @@ func (l *lock) Create(ctx context.Context, record resourcelock.LeaderElectionRec
 		l.elector.noteProblem(err)
 	}
 
+	if err == nil {
+		l.elector.noteRenewal()
+	}
+
 	return err //nolint:wrapcheck // the library looks for conflicts
 }
 
@@ -308,6 +361,10 @@ func (l *lock) Update(ctx context.Context, record resourcelock.LeaderElectionRec
 	err := l.LeaseLock.Update(ctx, record)
 	if !isPassing(ctx, err) {
 		l.elector.noteProblem(err)
+	}
+
+	if err == nil {
+		l.elector.noteRenewal()
 	}
 
 	return err //nolint:wrapcheck // the library looks for conflicts

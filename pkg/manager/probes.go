@@ -19,8 +19,8 @@ func (p *process) serveProbes(ctx context.Context) error {
 	var ready atomic.Bool
 
 	mux := http.NewServeMux()
-	mux.Handle("/healthz", &healthz.Handler{Checks: map[string]healthz.Checker{"alive": healthz.Ping}})
-	mux.Handle("/readyz", &healthz.Handler{Checks: map[string]healthz.Checker{"controllers": func(*http.Request) error {
+	handle(mux, "/healthz", "alive", healthz.Ping)
+	handle(mux, "/readyz", "controllers", func(*http.Request) error {
 		if ready.Load() {
 			return nil
 		}
@@ -34,9 +34,17 @@ func (p *process) serveProbes(ctx context.Context) error {
 		ready.Store(true)
 
 		return nil
-	}}})
+	})
 
 	return serve(ctx, p.config.ProbeAddress, mux)
+}
+
+// handle answers at a path with a check. The handler takes what is below its path for the name of a check.
+func handle(mux *http.ServeMux, path, name string, check healthz.Checker) {
+	handler := http.StripPrefix(path, &healthz.Handler{Checks: map[string]healthz.Checker{name: check}})
+
+	mux.Handle(path, handler)
+	mux.Handle(path+"/", handler)
 }
 
 // headerTimeout bounds how long a caller may take to say what it wants.

@@ -41,6 +41,7 @@ type process struct {
 	permissions *permissions
 	electors    map[Domain]*elector
 	keepers     []*keeper
+	migrations  *migrations
 	broadcaster events.EventBroadcaster
 
 	whoOnce sync.Once
@@ -64,6 +65,7 @@ func newProcess(config Config) (*process, error) {
 	}
 
 	made.makeKeepers()
+	made.migrations = newMigrations(made)
 
 	return made, nil
 }
@@ -107,6 +109,7 @@ func (p *process) makeClients() error {
 // makeStores makes the stores of the Leases, on a connection that no other traffic can hold up.
 func (p *process) makeStores() error {
 	config := p.config.leaseRESTConfig()
+	config.Timeout = 0 // it would end each watch
 
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
@@ -145,7 +148,10 @@ func (p *process) makeElectors() error {
 		return nil
 	}
 
-	clients, err := kubernetes.NewForConfig(p.config.leaseRESTConfig())
+	config := p.config.leaseRESTConfig()
+	config.Timeout = p.config.leasePatience()
+
+	clients, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("make a client for the Leases: %w", err)
 	}
@@ -215,6 +221,8 @@ func (p *process) wakeAll() {
 	for _, keeper := range p.keepers {
 		keeper.wake()
 	}
+
+	p.migrations.wake()
 }
 
 func (p *process) wakeDomain(domain Domain) {
@@ -223,6 +231,8 @@ func (p *process) wakeDomain(domain Domain) {
 			keeper.wake()
 		}
 	}
+
+	p.migrations.wake()
 }
 
 // circumstances are what the watches show now.

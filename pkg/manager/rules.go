@@ -7,11 +7,12 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/ks-core/ks-controller-manager/pkg/kube/definitions"
+	"github.com/ks-core/ks-controller-manager/pkg/kube/migration"
 	"github.com/ks-core/ks-controller-manager/pkg/manager/original"
 )
 
 // Rules returns what the controllers of the catalogue may do, and no more: list and watch what they cache,
-// and what they write. Rules over the same resources are merged, and the result is sorted.
+// what they write, and what bringing their definitions' objects to the stored version takes. Rules over the same resources are merged, and the result is sorted.
 func (c Catalog) Rules() []rbacv1.PolicyRule {
 	var rules []rbacv1.PolicyRule
 
@@ -25,6 +26,10 @@ func (c Catalog) Rules() []rbacv1.PolicyRule {
 		}
 
 		rules = append(rules, descriptor.Writes...)
+	}
+
+	for _, kind := range c.migratedKinds() {
+		rules = append(rules, migration.Rules(kind.wanted.Kind.Group, kind.wanted.Resource)...)
 	}
 
 	return mergeRules(rules)

@@ -131,7 +131,7 @@ func (t *tasks) stop() error {
 	return t.group.Wait() //nolint:wrapcheck // each task says what it was doing
 }
 
-// keep runs the keepers until the context ends and their controllers have stopped.
+// keep runs the keepers, and what else writes, until the context ends and all have stopped.
 func (p *process) keep(ctx context.Context) {
 	var group errgroup.Group
 
@@ -142,6 +142,12 @@ func (p *process) keep(ctx context.Context) {
 			return nil
 		})
 	}
+
+	group.Go(func() error {
+		p.migrations.run(ctx)
+
+		return nil
+	})
 
 	_ = group.Wait() // none has an error
 

@@ -67,6 +67,7 @@ func (s *Stores) newStore(ctx context.Context, spec Spec) (*store, func(context.
 		DefaultLabelSelector:        spec.Labels,
 		DefaultFieldSelector:        spec.fieldSelector(),
 		DefaultWatchErrorHandler:    s.onWatchErrorOf(made),
+		NewInformer:                 newInformer,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a cache: %w", err)

@@ -23,11 +23,11 @@ func Descriptor() manager.Descriptor {
 	ours := labels.SelectorFromSet(labels.Set{tenancy.ManagedByLabel: tenancy.ManagedBy})
 
 	return manager.Descriptor{
-		Name:     Name,
-		Aliases:  []string{"workspacetemplate"},
-		Domain:   manager.Tenancy,
-		Summary:  "Makes the Workspace of each WorkspaceTemplate and lets its manager administer it.",
-		Gate:     features.WorkspaceTemplate,
+		Name:    Name,
+		Aliases: []string{"workspacetemplate"},
+		Domain:  manager.Tenancy,
+		Summary: "Makes the Workspace of each WorkspaceTemplate and lets its manager administer it.",
+		Gate:    features.WorkspaceTemplate,
 		Requires: []manager.Required{
 			{GroupVersionKind: template, Revision: tenantv1beta1.SchemaRevision},
 			{GroupVersionKind: workspace, Revision: tenantv1beta1.SchemaRevision},
