@@ -261,7 +261,7 @@ func (k *keeper) ensureRunning(ctx context.Context, now circumstances) Row {
 	_, terminating := seen(k.descriptor, now)
 
 	return standing(k.deniedWrites, terminating, RoleName(k.descriptor.Domain),
-		k.history.Troubles(k.process.clock.Now()), k.panicText)
+		lasting(k.history.Troubles(k.process.clock.Now()), k.process.clock.Now()), k.panicText)
 }
 
 // checkWrites asks whether the process may write what the controller writes: at its start, and again when a write

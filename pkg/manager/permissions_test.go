@@ -184,10 +184,7 @@ func TestAnswersAreShared(t *testing.T) {
 		})
 	}
 
-	for range rights {
-		<-slow.arrived
-	}
-
+	<-slow.arrived // the fake takes one question at a time
 	close(slow.answers)
 	group.Wait()
 

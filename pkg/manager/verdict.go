@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -151,6 +152,17 @@ func seen(descriptor Descriptor, now circumstances) (generations map[string]int6
 	}
 
 	return generations, terminating
+}
+
+// hotLasts is how long an object must have asked for too many runs to count as a loop. A workspace does so too while
+// its namespaces are being made, one after the other.
+const hotLasts = 2 * time.Minute
+
+// lasting drops the troubles that may well pass by themselves.
+func lasting(troubles []guard.Trouble, now time.Time) []guard.Trouble {
+	return slices.DeleteFunc(troubles, func(trouble guard.Trouble) bool {
+		return trouble.Kind == guard.HotLoop && now.Sub(trouble.Since) < hotLasts
+	})
 }
 
 // standing returns the state of a controller that works.

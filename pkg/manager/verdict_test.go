@@ -1,8 +1,10 @@
 package manager
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -339,6 +341,22 @@ func TestStanding(t *testing.T) {
 				t.Errorf("standing() (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestLasting(t *testing.T) {
+	t.Parallel()
+
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	troubles := []guard.Trouble{
+		{Kind: guard.Hanging, Since: now},
+		{Kind: guard.HotLoop, Object: "busy", Since: now.Add(-time.Minute)},
+		{Kind: guard.HotLoop, Object: "loop", Since: now.Add(-3 * time.Minute)},
+	}
+
+	want := []guard.Trouble{troubles[0], troubles[2]}
+	if diff := cmp.Diff(want, lasting(slices.Clone(troubles), now)); diff != "" {
+		t.Errorf("lasting() (-want +got):\n%s", diff)
 	}
 }
 

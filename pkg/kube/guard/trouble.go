@@ -2,7 +2,6 @@ package guard
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -33,8 +32,12 @@ type Trouble struct {
 	Kind string `json:"kind"`
 	// Object is namespace/name, as in the logs.
 	Object string `json:"object"`
-	// Message says what was seen.
+	// Message says what was seen. It stays the same for as long as the trouble lasts.
 	Message string `json:"message"`
+	// Since is when it was first seen.
+	Since time.Time `json:"since"`
+	// PutOff is how many requests could not be run for it.
+	PutOff int `json:"putOff,omitempty"`
 }
 
 // sighting is an object in trouble. Only the few that are named get a sentence.
@@ -53,7 +56,9 @@ func (h *History) Troubles(now time.Time) []Trouble {
 
 	for kind, seen := range h.sightings(now) {
 		for _, one := range latest(seen) {
-			troubles = append(troubles, Trouble{Kind: kind, Object: one.object.String(), Message: one.message(kind)})
+			troubles = append(troubles, Trouble{
+				Kind: kind, Object: one.object.String(), Message: one.message(kind), Since: one.since, PutOff: one.times,
+			})
 		}
 	}
 
@@ -65,13 +70,11 @@ func (h *History) Troubles(now time.Time) []Trouble {
 }
 
 func (s sighting) message(kind string) string {
-	since := s.since.UTC().Format(time.RFC3339)
-
 	switch kind {
 	case Hanging:
-		return fmt.Sprintf("a run of %s ignores the end of its context; requests put off: %d", since, s.times)
+		return "a run ignores the end of its context"
 	case HotLoop:
-		return fmt.Sprintf("asks for more runs than it may have; requests put off since %s: %d", since, s.times)
+		return "asks for more runs than it may have"
 	default:
 		return s.text
 	}
@@ -98,7 +101,7 @@ func (h *History) panicking(now time.Time) []sighting {
 	var seen []sighting
 
 	for object, held := range h.quarantine.recent.all(now) {
-		seen = append(seen, sighting{object: object, at: held.since, text: held.text})
+		seen = append(seen, sighting{object: object, at: held.since, since: held.since, text: held.text})
 	}
 
 	return seen
