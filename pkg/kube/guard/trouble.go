@@ -3,6 +3,7 @@ package guard
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -30,11 +31,12 @@ const (
 type Trouble struct {
 	// Kind is Panicking, Hanging or HotLoop.
 	Kind string `json:"kind"`
-	// Object is namespace/name, as in the logs.
+	// Object is namespace/name, or the name alone.
 	Object string `json:"object"`
 	// Message says what was seen. It stays the same for as long as the trouble lasts.
 	Message string `json:"message"`
-	// Since is when it was first seen.
+	// Since is when it began: the last panic, the start of the run that hangs, the
+	// first request that was put off.
 	Since time.Time `json:"since"`
 	// PutOff is how many requests could not be run for it.
 	PutOff int `json:"putOff,omitempty"`
@@ -57,7 +59,7 @@ func (h *History) Troubles(now time.Time) []Trouble {
 	for kind, seen := range h.sightings(now) {
 		for _, one := range latest(seen) {
 			troubles = append(troubles, Trouble{
-				Kind: kind, Object: one.object.String(), Message: one.message(kind), Since: one.since, PutOff: one.times,
+				Kind: kind, Object: strings.TrimPrefix(one.object.String(), "/"), Message: one.message(kind), Since: one.since, PutOff: one.times,
 			})
 		}
 	}
