@@ -17,8 +17,9 @@ import (
 
 const definitionsFolder = "config/crd/"
 
-// definitions lists the custom resource definitions for kustomize, and describes their fields.
-func definitions(_ manager.Catalog, files map[string][]byte) error {
+// definitionFiles lists the custom resource definitions for kustomize, describes their fields, and records their
+// revisions.
+func definitionFiles(_ manager.Catalog, files map[string][]byte) error {
 	paths, err := filepath.Glob(definitionsFolder + "bases/*.yaml")
 	if err != nil {
 		return fmt.Errorf("find the custom resource definitions: %w", err)
@@ -26,6 +27,7 @@ func definitions(_ manager.Catalog, files map[string][]byte) error {
 
 	var (
 		resources []string
+		found     []*apiextensionsv1.CustomResourceDefinition
 		page      strings.Builder
 	)
 
@@ -39,12 +41,17 @@ func definitions(_ manager.Catalog, files map[string][]byte) error {
 			return err
 		}
 
+		found = append(found, definition)
 		describe(&page, definition)
 	}
 
 	files[pagesFolder+"api.md"] = []byte(page.String())
 
-	return kustomization(definitionsFolder, resources, files)
+	if err := kustomization(definitionsFolder, resources, files); err != nil {
+		return err
+	}
+
+	return revisions(found, files)
 }
 
 func readDefinition(path string) (*apiextensionsv1.CustomResourceDefinition, error) {

@@ -1,5 +1,6 @@
 // Command generate writes what follows from the table of controllers and from the custom resource
-// definitions: the roles under config/rbac, the lists of kustomize, and the pages under docs/reference.
+// definitions: the roles under config/rbac, the lists of kustomize, the record of schema revisions, and the
+// pages under docs/reference.
 // It is run by "make generate", in the root of the checkout.
 package main
 
@@ -43,7 +44,7 @@ func generate(catalog manager.Catalog) error {
 func contents(catalog manager.Catalog) (map[string][]byte, error) {
 	files := map[string][]byte{}
 
-	for _, write := range []func(manager.Catalog, map[string][]byte) error{roles, definitions, pages} {
+	for _, write := range []func(manager.Catalog, map[string][]byte) error{roles, definitionFiles, pages} {
 		if err := write(catalog, files); err != nil {
 			return nil, err
 		}

@@ -59,7 +59,6 @@ const (
 	ReasonHanging         = "Hanging"
 	ReasonHotLoop         = "HotLoop"
 	ReasonBackOff         = "BackOff"
-	ReasonStopping        = "Stopping"
 )
 
 // Reason describes a reason for the reference pages.
@@ -89,7 +88,6 @@ func Reasons() []Reason {
 		{Degraded, ReasonHanging, "report the object of the message; others go on"},
 		{Degraded, ReasonHotLoop, "see who writes to the object of the message all the time; it is limited to one run a second"},
 		{Failed, ReasonBackOff, "see the message; it is tried again with growing pauses of at most 5 min"},
-		{Failed, ReasonStopping, "wait: a run that was told to stop is given a few seconds"},
 	}
 }
 

@@ -40,6 +40,13 @@ type Config struct {
 	// its version. Zero: two minutes.
 	MigrationSettle time.Duration
 
+	// RunTimeout bounds one run of a reconciler. Zero: one minute.
+	RunTimeout time.Duration
+
+	// RunGrace is how much longer a run may take that was told to end, before the process goes on without it. Zero:
+	// five seconds.
+	RunGrace time.Duration
+
 	// ProbeAddress is the host and port of /healthz and /readyz, over plain HTTP. "0" or empty: not served.
 	ProbeAddress string
 }

@@ -333,10 +333,7 @@ func (k *keeper) writeForbidden() {
 // panicked is told of a panic that was recovered.
 func (k *keeper) panicked(where string, cause any) {
 	k.mutex.Lock()
-	k.panic = where
-	if cause != nil {
-		k.panic += ": " + firstLine(fmt.Sprint(cause))
-	}
+	k.panic = where + ": " + firstLine(fmt.Sprint(cause))
 	k.mutex.Unlock()
 
 	k.wake()

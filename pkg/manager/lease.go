@@ -250,7 +250,9 @@ func (e *elector) noteLease(obj any, overdue clock.Timer) {
 		e.changed()
 	}
 
-	if holder == "" {
+	// The library counts the duration of a Lease from when it has seen the renewal itself. So it looks at each, and
+	// tries at once when the Lease was given back.
+	if holder != e.identity {
 		e.hurry()
 	}
 }

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -21,10 +23,10 @@ import (
 )
 
 const (
-	// runTimeout bounds one run of a reconciler.
+	// runTimeout bounds one run of a reconciler, unless the configuration does.
 	runTimeout = time.Minute
 
-	// runGrace is how long a run may take to end that was told to.
+	// runGrace is how long a run may take to end that was told to, unless the configuration says it.
 	runGrace = 5 * time.Second
 
 	// syncTimeout bounds how long a controller may take to look at all its objects, which are in memory already.
@@ -142,8 +144,9 @@ func (l *life) fill(ctx context.Context, wake func()) {
 // start has the controller reconcile. It wakes its keeper when all objects were looked at, and when it ends.
 func (l *life) start(ctx context.Context, k *keeper) error {
 	l.guard = guard.New(l.built.Reconciler, guard.Options{
-		Timeout: runTimeout, Grace: runGrace, Clock: k.process.clock, History: k.history,
-		OnPanic: func() { k.panicked("reconcile", nil) },
+		Timeout: cmp.Or(k.process.config.RunTimeout, runTimeout), Grace: cmp.Or(k.process.config.RunGrace, runGrace),
+		Clock: k.process.clock, History: k.history,
+		OnPanic: func(object types.NamespacedName, cause any) { k.panicked("reconcile "+object.String(), cause) },
 	})
 
 	running, err := controller.NewUnmanaged(k.descriptor.Name, controller.Options{

@@ -4,23 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
-
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 )
 
-// serveProbes serves /healthz and /readyz. Alive is who answers. Ready is who has once brought every controller to
+// serveProbes serves the probes until the context ends.
+func (p *process) serveProbes(ctx context.Context) error {
+	return serve(ctx, p.config.ProbeAddress, p.probes())
+}
+
+// probes answers at /healthz and /readyz. Alive is who answers. Ready is who has once brought every controller to
 // where it can get by itself: leading or not, waiting for a definition or not. A controller that starts later does
 // not take the process out of service.
-func (p *process) serveProbes(ctx context.Context) error {
+func (p *process) probes() http.Handler {
 	var ready atomic.Bool
 
 	mux := http.NewServeMux()
-	handle(mux, "/healthz", "alive", healthz.Ping)
-	handle(mux, "/readyz", "controllers", func(*http.Request) error {
+	mux.Handle("/healthz", probe(func() error { return nil }))
+	mux.Handle("/readyz", probe(func() error {
 		if ready.Load() {
 			return nil
 		}
@@ -34,17 +38,22 @@ func (p *process) serveProbes(ctx context.Context) error {
 		ready.Store(true)
 
 		return nil
-	})
+	}))
 
-	return serve(ctx, p.config.ProbeAddress, mux)
+	return mux
 }
 
-// handle answers at a path with a check. The handler takes what is below its path for the name of a check.
-func handle(mux *http.ServeMux, path, name string, check healthz.Checker) {
-	handler := http.StripPrefix(path, &healthz.Handler{Checks: map[string]healthz.Checker{name: check}})
+// probe answers with what is amiss, to whoever asks and not to the log: probes come every few seconds.
+func probe(check func() error) http.HandlerFunc {
+	return func(response http.ResponseWriter, _ *http.Request) {
+		if err := check(); err != nil {
+			http.Error(response, err.Error(), http.StatusServiceUnavailable)
 
-	mux.Handle(path, handler)
-	mux.Handle(path+"/", handler)
+			return
+		}
+
+		_, _ = io.WriteString(response, "ok") //nolint:errcheck // the client has gone
+	}
 }
 
 // headerTimeout bounds how long a caller may take to say what it wants.

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// shutdownTimeout bounds how long what has no work in flight may take to end.
-	shutdownTimeout = 10 * time.Second
+	// shutdownTimeout bounds how long what has no work in flight may take to end. It is over quickly unless the API
+	// server is gone, and then a successor should not have to wait.
+	shutdownTimeout = 2 * time.Second
 )
 
 // Run hosts the wanted controllers until the context ends. It returns an error of one line when it could not

@@ -70,7 +70,7 @@ func TestConvergedRestart(t *testing.T) {
 	t.Logf("the restart: %s", second.calls.summary())
 
 	for _, name := range []string{"workspace", "workspace-template"} {
-		if runs := second.runs(t)[name]; runs < uint64(workspaces) { //nolint:gosec // a thousand
+		if runs := second.runs(t.Context())[name]; runs < uint64(workspaces) { //nolint:gosec // a thousand
 			t.Errorf("%s has looked at %d objects, want all %d", name, runs, workspaces)
 		}
 	}
@@ -340,13 +340,15 @@ func (r *running) awaitQuiet(t *testing.T) {
 
 	last, since := "", time.Now()
 
-	await(t, "it is quiet", func(context.Context) error {
-		now := fmt.Sprint(r.runs(t), r.calls.total())
+	await(t, "it is quiet", func(ctx context.Context) error {
+		runs := r.runs(ctx)
+
+		now := fmt.Sprint(runs, r.calls.total())
 		if now != last {
 			last, since = now, time.Now()
 		}
 
-		if len(r.runs(t)) < len(controllers.Catalog()) || time.Since(since) < quiet {
+		if len(runs) < len(controllers.Catalog()) || time.Since(since) < quiet {
 			return fmt.Errorf("runs and calls: %s", now)
 		}
 

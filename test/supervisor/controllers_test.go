@@ -69,7 +69,8 @@ func (b *behaviour) builds() int {
 // gadgets returns the controller that comes and goes with its kind, and what it shall suffer from.
 func gadgets() (manager.Descriptor, *behaviour) {
 	suffers := &behaviour{runs: map[string]int{}}
-	descriptor := thingController("gadget", manager.Edge, gadgetKind, "gadgets", suffers, func() client.Object { return &Gadget{} })
+	descriptor := thingController("gadget", manager.Edge, gadgetKind, "gadgets", suffers,
+		func() client.Object { return &Gadget{} })
 
 	descriptor.Optional = []schema.GroupVersionKind{gizmoKind}
 	descriptor.Caches = append(descriptor.Caches,
@@ -96,7 +97,8 @@ func thingController(
 		Requires: []manager.Required{{GroupVersionKind: kind, Revision: revision}},
 		Caches:   []manager.Cached{{Kind: kind, Resource: resource, Depth: manager.Full}},
 		Writes: []rbacv1.PolicyRule{{
-			APIGroups: []string{kind.Group}, Resources: []string{resource, resource + "/status"}, Verbs: []string{"patch"},
+			APIGroups: []string{kind.Group}, Resources: []string{resource, resource + "/status"},
+			Verbs: []string{"patch"},
 		}},
 		AddToScheme: []func(*runtime.Scheme) error{addToScheme},
 		New: func(dependencies manager.Dependencies) (*manager.Controller, error) {
@@ -122,14 +124,17 @@ func build(dependencies manager.Dependencies, suffers *behaviour, empty func() c
 
 	if dependencies.Secrets != nil {
 		watches = append(watches, manager.Watch{
-			Object: manager.MetadataOf(corev1.SchemeGroupVersion.WithKind("Secret")),
-			Handler: handler.EnqueueRequestsFromMapFunc(func(_ context.Context, secret client.Object) []reconcile.Request {
-				return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: secret.GetName()}}}
-			}),
+			Object:  manager.MetadataOf(corev1.SchemeGroupVersion.WithKind("Secret")),
+			Handler: handler.EnqueueRequestsFromMapFunc(thingOfName),
 		})
 	}
 
 	return &manager.Controller{Reconciler: reconciler, Watches: watches}
+}
+
+// thingOfName finds the thing of the same name.
+func thingOfName(_ context.Context, object client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: object.GetName()}}}
 }
 
 // thingReconciler copies the value of a thing to its status.
@@ -165,13 +170,15 @@ func (r *thingReconciler) Reconcile(ctx context.Context, request reconcile.Reque
 }
 
 func (r *thingReconciler) report(ctx context.Context, object client.Object) error {
-	after, _ := object.DeepCopyObject().(client.Object) //nolint:errcheck // it is the same type
+	after, _ := object.DeepCopyObject().(client.Object)
 	thing := thingOf(after)
 	thing.Status.Observed = thing.Spec.Value
 	thing.Status.Gizmos = r.dependencies.Present(gizmoKind)
 
 	if thing.Spec.Secret != "" && r.dependencies.Secrets != nil {
-		secret, err := r.dependencies.Secrets.Get(ctx, types.NamespacedName{Namespace: "default", Name: thing.Spec.Secret})
+		key := types.NamespacedName{Namespace: "default", Name: thing.Spec.Secret}
+
+		secret, err := r.dependencies.Secrets.Get(ctx, key)
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("read the secret: %w", err)
 		}
@@ -184,7 +191,7 @@ func (r *thingReconciler) report(ctx context.Context, object client.Object) erro
 
 	_, err := kube.PatchStatus(ctx, r.dependencies.Client, object, after)
 
-	return err //nolint:wrapcheck // it says enough
+	return err
 }
 
 func thingOf(object client.Object) *Thing {

@@ -57,10 +57,10 @@ func (c cog) descriptor() manager.Descriptor {
 		}},
 		New: func(dependencies manager.Dependencies) (*manager.Controller, error) {
 			return &manager.Controller{
-				Reconciler: reconcile.Func(func(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-					return c.reconcile(ctx, dependencies.Client, request)
-				}),
-				Watches: []manager.Watch{{Object: manager.MetadataOf(c.kind), Handler: &handler.EnqueueRequestForObject{}}},
+				Reconciler: &cogReconciler{cog: c, client: dependencies.Client},
+				Watches: []manager.Watch{{
+					Object: manager.MetadataOf(c.kind), Handler: &handler.EnqueueRequestForObject{},
+				}},
 				Indexes: []manager.Index{{
 					Object: manager.MetadataOf(c.kind), Field: "name",
 					Value: func(object client.Object) []string { return []string{object.GetName()} },
@@ -70,11 +70,18 @@ func (c cog) descriptor() manager.Descriptor {
 	}
 }
 
-func (c cog) reconcile(ctx context.Context, writer client.Client, request reconcile.Request) (reconcile.Result, error) {
-	found := &metav1.PartialObjectMetadataList{}
-	found.SetGroupVersionKind(c.kind)
+// cogReconciler holds each object with a finalizer.
+type cogReconciler struct {
+	cog    cog
+	client client.Client
+}
 
-	if err := writer.List(ctx, found, client.MatchingFields{"name": request.Name}); err != nil {
+// Reconcile implements reconcile.Reconciler.
+func (r *cogReconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	found := &metav1.PartialObjectMetadataList{}
+	found.SetGroupVersionKind(r.cog.kind)
+
+	if err := r.client.List(ctx, found, client.MatchingFields{"name": request.Name}); err != nil {
 		return reconcile.Result{}, fmt.Errorf("find it: %w", err)
 	}
 
@@ -84,12 +91,12 @@ func (c cog) reconcile(ctx context.Context, writer client.Client, request reconc
 
 	object := &found.Items[0]
 	if !object.DeletionTimestamp.IsZero() {
-		_, err := kube.RemoveFinalizers(ctx, writer, object, finalizer)
+		_, err := kube.RemoveFinalizers(ctx, r.client, object, finalizer)
 
 		return kube.Result(err)
 	}
 
-	_, err := kube.AddFinalizer(ctx, writer, object, finalizer)
+	_, err := kube.AddFinalizer(ctx, r.client, object, finalizer)
 
 	return kube.Result(err)
 }
@@ -109,7 +116,7 @@ func (c cog) apply(ctx context.Context, revision string) error {
 		return fmt.Errorf("parse the definition: %w", err)
 	}
 
-	return admin.Apply(ctx, client.ApplyConfigurationFromUnstructured(definition), //nolint:wrapcheck // a test says the rest
+	return admin.Apply(ctx, client.ApplyConfigurationFromUnstructured(definition),
 		client.FieldOwner("test"), client.ForceOwnership)
 }
 
@@ -189,11 +196,12 @@ func (r *running) stands(ctx context.Context, name, reason string) error {
 func until(ctx context.Context, step func(context.Context) error) error {
 	var last error
 
-	err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, timeout, true, func(ctx context.Context) (bool, error) {
-		last = step(ctx)
+	err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, timeout, true,
+		func(ctx context.Context) (bool, error) {
+			last = step(ctx)
 
-		return last == nil, nil
-	})
+			return last == nil, nil
+		})
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, last)
 	}
@@ -326,7 +334,7 @@ func (f footprint) compare(t *testing.T, after footprint) {
 
 	if after.goroutines > f.goroutines {
 		var stacks strings.Builder
-		_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1) //nolint:errcheck // a builder does not fail
+		_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
 		t.Errorf("%d goroutines more than before:\n%s", after.goroutines-f.goroutines, &stacks)
 	}
 

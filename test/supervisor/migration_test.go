@@ -21,20 +21,7 @@ func TestStoredObjectsAreMigrated(t *testing.T) {
 
 	const count = 20
 
-	versions := map[string]string{}
-
-	for i := range count {
-		object := gadget(fmt.Sprintf("stored-%02d", i), "a")
-		object.Status.Observed = "a" // so that the controller has nothing to write
-		create(t, object)
-
-		object.Status.Observed = "a"
-		if err := admin.Status().Update(t.Context(), object); err != nil {
-			t.Fatal(err)
-		}
-
-		versions[object.Name] = object.ResourceVersion
-	}
+	versions := storeGadgets(t, count)
 
 	define(t, "gadgets")
 
@@ -60,16 +47,7 @@ func TestStoredObjectsAreMigrated(t *testing.T) {
 		t.Errorf("stored in %v", stored)
 	}
 
-	list := &GadgetList{}
-	if err := admin.List(t.Context(), list); err != nil {
-		t.Fatal(err)
-	}
-
-	for _, object := range list.Items {
-		if object.ResourceVersion == versions[object.Name] || object.Status.Observed != "a" {
-			t.Errorf("%s was not stored anew, or not as it was: %+v", object.Name, object)
-		}
-	}
+	checkStoredAnew(t, versions)
 
 	// The next process finds it done.
 	if err := started.stop(); err != nil {
@@ -90,6 +68,43 @@ func TestStoredObjectsAreMigrated(t *testing.T) {
 
 	if written := again.calls.writes(time.Time{}); len(written) > 0 {
 		t.Errorf("the next process wrote %v", written)
+	}
+}
+
+// storeGadgets makes gadgets that leave the controller nothing to write, and returns their versions by name.
+func storeGadgets(t *testing.T, count int) map[string]string {
+	t.Helper()
+
+	versions := map[string]string{}
+
+	for i := range count {
+		object := gadget(fmt.Sprintf("stored-%02d", i), "a")
+		create(t, object)
+
+		object.Status.Observed = "a"
+		if err := admin.Status().Update(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+
+		versions[object.Name] = object.ResourceVersion
+	}
+
+	return versions
+}
+
+// checkStoredAnew holds that each gadget was written once more and is what it was.
+func checkStoredAnew(t *testing.T, versions map[string]string) {
+	t.Helper()
+
+	list := &GadgetList{}
+	if err := admin.List(t.Context(), list); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, object := range list.Items {
+		if object.ResourceVersion == versions[object.Name] || object.Status.Observed != "a" {
+			t.Errorf("%s was not stored anew, or not as it was: %+v", object.Name, object)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ func TestSecretsAreFollowedByVersion(t *testing.T) {
 
 	// Runs for other reasons read nothing.
 	for i := range 3 {
-		change(t, object, fmt.Sprint(i))
+		change(t, object, strconv.Itoa(i))
 		eventually(t, timeout, "it runs again", func(ctx context.Context) error { return observed(ctx, object) })
 	}
 

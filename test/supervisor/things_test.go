@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -61,7 +62,9 @@ func undefine(t *testing.T, name string) time.Time {
 		t.Fatal(err)
 	}
 
-	eventually(t, timeout, name+" is gone", func(ctx context.Context) error { return gone(ctx, definitions.Reference(name)) })
+	eventually(t, timeout, name+" is gone", func(ctx context.Context) error {
+		return gone(ctx, definitions.Reference(name))
+	})
 
 	return time.Now()
 }
@@ -110,7 +113,7 @@ func cleanDefinition(t *testing.T, name string) {
 
 		for i := range gadgets.Items {
 			if len(gadgets.Items[i].Finalizers) > 0 {
-				_ = admin.Patch(ctx, &gadgets.Items[i], //nolint:errcheck // it is tried again
+				_ = admin.Patch(ctx, &gadgets.Items[i], // it is tried again
 					client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))
 			}
 		}
@@ -159,7 +162,9 @@ func change(t *testing.T, object client.Object, value string) {
 	t.Helper()
 
 	patch := fmt.Sprintf(`{"spec":{"value":%q}}`, value)
-	if err := admin.Patch(t.Context(), object, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
+
+	err := admin.Patch(t.Context(), object, client.RawPatch("application/merge-patch+json", []byte(patch)))
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -176,7 +181,7 @@ type bystander struct {
 func watchBystander(t *testing.T, started *running, suffers *behaviour) *bystander {
 	t.Helper()
 
-	object := widget("bystander-"+fmt.Sprint(time.Now().UnixNano()), "0")
+	object := widget("bystander-"+strconv.FormatInt(time.Now().UnixNano(), 10), "0")
 	create(t, object)
 
 	before := started.waitFor(t, "widget", manager.Running, manager.ReasonRunning)
@@ -198,6 +203,6 @@ func (b *bystander) check(t *testing.T) {
 		t.Errorf("the bystander noticed: before %+v, now %+v", b.before, row)
 	}
 
-	change(t, b.object, fmt.Sprint(time.Now().UnixNano()))
+	change(t, b.object, strconv.FormatInt(time.Now().UnixNano(), 10))
 	eventually(t, timeout, "the bystander works", func(ctx context.Context) error { return observed(ctx, b.object) })
 }

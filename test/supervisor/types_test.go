@@ -7,7 +7,7 @@ import (
 )
 
 // The kinds that the controllers under test serve. Gadgets come and go, widgets stay, gizmos are foreign.
-var (
+var ( //nolint:gochecknoglobals // nobody changes them
 	groupVersion = schema.GroupVersion{Group: "supervisor.example.com", Version: "v1"}
 	gadgetKind   = groupVersion.WithKind("Gadget")
 	widgetKind   = groupVersion.WithKind("Widget")
@@ -20,10 +20,10 @@ const revision = 2
 // Thing is what both kinds of ours have.
 type Thing struct {
 	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata"`
 
-	Spec   ThingSpec   `json:"spec,omitempty"`
-	Status ThingStatus `json:"status,omitempty"`
+	Spec   ThingSpec   `json:"spec"`
+	Status ThingStatus `json:"status"`
 }
 
 // ThingSpec says what the controller shall do with the thing.
@@ -52,7 +52,7 @@ type Widget struct{ Thing }
 // GadgetList is a list of gadgets.
 type GadgetList struct {
 	metav1.TypeMeta `json:",inline"`
-	metav1.ListMeta `json:"metadata,omitempty"`
+	metav1.ListMeta `json:"metadata"`
 
 	Items []Gadget `json:"items"`
 }
@@ -60,7 +60,7 @@ type GadgetList struct {
 // WidgetList is a list of widgets.
 type WidgetList struct {
 	metav1.TypeMeta `json:",inline"`
-	metav1.ListMeta `json:"metadata,omitempty"`
+	metav1.ListMeta `json:"metadata"`
 
 	Items []Widget `json:"items"`
 }

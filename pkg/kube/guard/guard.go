@@ -47,8 +47,9 @@ type Options struct {
 	// History is that of the controller, and of no other: it knows objects by
 	// their names alone. Without one, a new one is made that nobody else sees.
 	History *History
-	// OnPanic is told after each panic, in the goroutine of the run; may be nil.
-	OnPanic func()
+	// OnPanic is told after each panic of which object and what it was, in the
+	// goroutine of the run; may be nil.
+	OnPanic func(object types.NamespacedName, value any)
 }
 
 // withDefaults fills in what is not set.
@@ -80,7 +81,7 @@ func (o Options) withDefaults() Options {
 	}
 
 	if set.OnPanic == nil {
-		set.OnPanic = func() {}
+		set.OnPanic = func(types.NamespacedName, any) {}
 	}
 
 	return set
@@ -221,7 +222,7 @@ func (g *Guard) panicked(ctx context.Context, object types.NamespacedName, value
 
 	log.FromContext(ctx).Error(err, "A run panicked", "stack", string(debug.Stack()))
 	g.history.panicked(object, text, g.options.Clock.Now())
-	g.options.OnPanic()
+	g.options.OnPanic(object, value)
 
 	return err
 }

@@ -323,7 +323,7 @@ func TestAbandonedRunPanics(t *testing.T) {
 			blow("late")
 
 			return reconcile.Result{}, nil
-		}}, guard.Options{History: history, OnPanic: func() { told <- struct{}{} }})
+		}}, guard.Options{History: history, OnPanic: func(types.NamespacedName, any) { told <- struct{}{} }})
 
 		if _, err := g.Reconcile(t.Context(), request("a")); err == nil {
 			t.Error("Reconcile = nil; want it abandoned")

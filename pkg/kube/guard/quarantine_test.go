@@ -3,6 +3,7 @@ package guard_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/ks-core/ks-controller-manager/pkg/kube/guard"
@@ -51,10 +53,15 @@ func TestPanic(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			told := 0
+			var told []string
+
 			logs := &logbook{}
 			history := guard.NewHistory()
-			g := guard.New(behaviors{"a": tc.run}, guard.Options{History: history, OnPanic: func() { told++ }})
+			g := guard.New(behaviors{"a": tc.run}, guard.Options{
+				History: history, OnPanic: func(object types.NamespacedName, value any) {
+					told = append(told, fmt.Sprintf("%s: panic: %v", object.Name, value))
+				},
+			})
 
 			_, err := g.Reconcile(logs.context(t.Context()), request("a"))
 			if err == nil || err.Error() != tc.err {
@@ -69,8 +76,8 @@ func TestPanic(t *testing.T) {
 				t.Errorf("logged %q; want one line with the stack", lines)
 			}
 
-			if told != 1 {
-				t.Errorf("OnPanic was called %d times; want once", told)
+			if len(told) != 1 || told[0] != "a: "+tc.err {
+				t.Errorf("OnPanic was told %q; want it once, with the object and the panic", told)
 			}
 
 			if !utf8.ValidString(tc.message) {

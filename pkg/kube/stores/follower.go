@@ -93,9 +93,7 @@ func (f *Follower[T]) entry(key types.NamespacedName) *followed[T] {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 
-	if now := f.clock.Now(); now.Sub(f.rotated) >= forgetAfter {
-		f.older, f.entries, f.rotated = f.entries, map[types.NamespacedName]*followed[T]{}, now
-	}
+	f.rotateLocked(f.clock.Now())
 
 	entry, found := f.entries[key]
 	if !found {
@@ -110,6 +108,21 @@ func (f *Follower[T]) entry(key types.NamespacedName) *followed[T] {
 	delete(f.older, key)
 
 	return entry
+}
+
+// rotateLocked makes what was asked for lately older, and forgets what was already. After
+// a silence of two periods that is everything.
+func (f *Follower[T]) rotateLocked(now time.Time) {
+	age := now.Sub(f.rotated)
+	if age < forgetAfter {
+		return
+	}
+
+	f.older, f.entries, f.rotated = f.entries, map[types.NamespacedName]*followed[T]{}, now
+
+	if age >= 2*forgetAfter {
+		clear(f.older)
+	}
 }
 
 func (f *Follower[T]) forget(key types.NamespacedName) {

@@ -125,8 +125,12 @@ func (v *View) Index(ctx context.Context, object client.Object, field string, va
 
 // Versions returns the versions of a kind that the view keeps at that depth.
 func (v *View) Versions(kind schema.GroupVersionKind) (*Versions, error) {
-	found, exists := v.byRepresentation[representation{kind: kind, metadata: true}]
-	if !exists || found.versions == nil {
+	found, err := v.find(representation{kind: kind, metadata: true})
+	if err != nil {
+		return nil, err
+	}
+
+	if found.versions == nil {
 		return nil, fmt.Errorf("%s is not kept by version", kind)
 	}
 
@@ -192,8 +196,7 @@ func (v *View) panicked(where string, cause any) {
 	}
 }
 
-// storeOf finds the store of an object or a list. A view that was released has none:
-// a late read must not find a store that somebody else keeps alive.
+// storeOf finds the store of an object or a list.
 func (v *View) storeOf(object runtime.Object) (*store, error) {
 	kind, err := apiutil.GVKForObject(object, v.stores.options.Scheme)
 	if err != nil {
@@ -212,7 +215,19 @@ func (v *View) storeOf(object runtime.Object) (*store, error) {
 		kind.Kind = strings.TrimSuffix(kind.Kind, "List")
 	}
 
-	found, exists := v.byRepresentation[representation{kind: kind, metadata: isMetadata}]
+	found, err := v.find(representation{kind: kind, metadata: isMetadata})
+	if err == nil && found.cache == nil {
+		err = &NotKeptError{User: v.user.Name, Kind: kind, Metadata: isMetadata}
+	}
+
+	return found, err
+}
+
+// find returns the store of a representation. A view that was released has none: a
+// late read must not find a store that somebody else keeps alive, or one that has
+// ended.
+func (v *View) find(place representation) (*store, error) {
+	found, exists := v.byRepresentation[place]
 
 	select {
 	case <-v.released:
@@ -220,8 +235,8 @@ func (v *View) storeOf(object runtime.Object) (*store, error) {
 	default:
 	}
 
-	if !exists || found.cache == nil {
-		return nil, &NotKeptError{User: v.user.Name, Kind: kind, Metadata: isMetadata}
+	if !exists {
+		return nil, &NotKeptError{User: v.user.Name, Kind: place.kind, Metadata: place.metadata}
 	}
 
 	return found, nil
