@@ -73,7 +73,10 @@ func Reasons() []Reason {
 	return []Reason{
 		{Disabled, ReasonNotSelected, "nothing, or ask for it with `--controllers`"},
 		{Disabled, ReasonGateDisabled, "nothing, or switch it on with `--feature-gates`"},
-		{Waiting, ReasonCRDMissing, "install the definitions that the message names; it starts by itself within seconds"},
+		{
+			Waiting, ReasonCRDMissing,
+			"install the definitions that the message names; it starts by itself within seconds",
+		},
 		{Waiting, ReasonCRDOutdated, "apply `config/crd` of this release; it starts by itself within seconds"},
 		{Waiting, ReasonOriginalRunning, "scale KubeSphere's own manager down, with the command in the message"},
 		{Waiting, ReasonForbidden, "bind the role that the message names; it is looked at every 10 s"},
@@ -86,7 +89,10 @@ func Reasons() []Reason {
 		{Degraded, ReasonForbidden, "grant the write that the message names; it is looked at every 10 s"},
 		{Degraded, ReasonPanicking, "report the panic of the message; only the object it names is held back"},
 		{Degraded, ReasonHanging, "report the object of the message; others go on"},
-		{Degraded, ReasonHotLoop, "see who writes to the object of the message all the time; it is limited to one run a second"},
+		{
+			Degraded, ReasonHotLoop,
+			"see who writes to the object of the message all the time; it is limited to one run a second",
+		},
 		{Failed, ReasonBackOff, "see the message; it is tried again with growing pauses of at most 5 min"},
 	}
 }

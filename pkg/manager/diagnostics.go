@@ -45,8 +45,8 @@ type Endpoint struct {
 func Endpoints() []Endpoint {
 	return []Endpoint{
 		{Path: "/metrics", Does: "metrics in Prometheus' text format"},
-		{Path: "/controllers", Does: "state, reason and since when of every controller, who holds the Leases, and what is " +
-			"kept in memory for whom, as JSON"},
+		{Path: "/controllers", Does: "state, reason and since when of every controller, who holds the Leases, " +
+			"and what is kept in memory for whom, as JSON"},
 		{Path: "/debug/pprof/", Does: "profiles in Go's pprof format"},
 		{Path: "/debug/flags/v", Does: "PUT a number to change the log level while the process runs"},
 	}
@@ -137,8 +137,7 @@ func (p *process) serveStatus(response http.ResponseWriter, _ *http.Request) {
 	encoder := json.NewEncoder(response)
 	encoder.SetIndent("", "  ")
 
-	// An error here means that the client has gone.
-	_ = encoder.Encode(p.status())
+	_ = encoder.Encode(p.status()) //nolint:errchkjson // an error means that the client has gone
 }
 
 func (p *process) status() Status {

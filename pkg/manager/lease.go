@@ -282,8 +282,7 @@ func (e *elector) noteProblem(err error) {
 
 // causeOf drops what a call adds to what has kept it from the API server: it would not be the same for two calls.
 func causeOf(err error) error {
-	var failed *url.Error
-	if errors.As(err, &failed) {
+	if failed, isCall := errors.AsType[*url.Error](err); isCall {
 		return failed.Err
 	}
 
@@ -341,7 +340,7 @@ func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 		l.elector.noteHolder(record.HolderIdentity)
 	}
 
-	return record, raw, err //nolint:wrapcheck // the library looks for NotFound
+	return record, raw, err // not wrapped: the library looks for NotFound
 }
 
 // Create implements resourcelock.Interface.
@@ -355,7 +354,7 @@ func (l *lock) Create(ctx context.Context, record resourcelock.LeaderElectionRec
 		l.elector.noteRenewal()
 	}
 
-	return err //nolint:wrapcheck // the library looks for conflicts
+	return err // not wrapped: the library looks for conflicts
 }
 
 // Update implements resourcelock.Interface.
@@ -369,11 +368,11 @@ func (l *lock) Update(ctx context.Context, record resourcelock.LeaderElectionRec
 		l.elector.noteRenewal()
 	}
 
-	return err //nolint:wrapcheck // the library looks for conflicts
+	return err // not wrapped: the library looks for conflicts
 }
 
 // isPassing tells of errors that say nothing about whether the Lease can be had.
 func isPassing(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || err != nil && (errors.Is(err, context.Canceled) || apierrors.IsNotFound(err) || apierrors.IsConflict(err) ||
-		apierrors.IsAlreadyExists(err))
+	return ctx.Err() != nil || err != nil && (errors.Is(err, context.Canceled) ||
+		apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err))
 }

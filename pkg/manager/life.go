@@ -36,6 +36,7 @@ const (
 // life is a controller from its making to its end: fresh stores where nobody else has them, a fresh reconciler, a
 // fresh queue. Nothing of it outlives stop and release.
 type life struct {
+	name    string
 	variant variant
 	view    *stores.View
 	built   *Controller
@@ -87,7 +88,7 @@ func (k *keeper) newLife(ctx context.Context, variant variant) (made *life, err 
 		}
 	}
 
-	made = &life{variant: variant, view: view, built: built, filled: make(chan struct{})}
+	made = &life{name: k.descriptor.Name, variant: variant, view: view, built: built, filled: make(chan struct{})}
 	made.fill(ctx, k.wake)
 
 	return made, nil
@@ -146,7 +147,9 @@ func (l *life) start(ctx context.Context, k *keeper) error {
 	l.guard = guard.New(l.built.Reconciler, guard.Options{
 		Timeout: cmp.Or(k.process.config.RunTimeout, runTimeout), Grace: cmp.Or(k.process.config.RunGrace, runGrace),
 		Clock: k.process.clock, History: k.history,
-		OnPanic: func(object types.NamespacedName, cause any) { k.panicked("reconcile "+object.String(), cause) },
+		OnPanic: func(object types.NamespacedName, cause any) {
+			k.panicked("reconcile "+klog.KRef(object.Namespace, object.Name).String(), cause)
+		},
 	})
 
 	running, err := controller.NewUnmanaged(k.descriptor.Name, controller.Options{
@@ -227,7 +230,7 @@ func (s *tellingSource) WaitForSync(ctx context.Context) error {
 		s.synced()
 	}
 
-	return err //nolint:wrapcheck // it says enough
+	return err
 }
 
 // logOf drops what controller-runtime says of its own steps at every start and stop: the keeper tells of those.
@@ -271,6 +274,10 @@ func (l *life) stop() {
 	}
 
 	l.sources = nil
+
+	if err := forgetDepth(l.name); err != nil {
+		klog.Background().Error(err, "Cannot correct the metrics", "controller", l.name)
+	}
 }
 
 // release lets go of the stores.

@@ -25,6 +25,8 @@ const (
 
 	metricRestarts = "ks_controller_restarts_total"
 	metricGuard    = "ks_reconcile_outcomes_total"
+
+	labelController = "controller"
 )
 
 // Metrics lists the metrics of the process; those of controller-runtime and client-go come beside them.
@@ -39,15 +41,15 @@ func Metrics() []Metric {
 			Help: "1 when the feature gate is on, 0 when it is off.",
 		},
 		{
-			Name: metricState, Labels: []string{"controller", "domain", "state", "reason"},
+			Name: metricState, Labels: []string{labelController, "domain", "state", "reason"},
 			Help: "Always 1; the labels say in which state a controller is, and why.",
 		},
 		{
-			Name: metricRestarts, Labels: []string{"controller"},
+			Name: metricRestarts, Labels: []string{labelController},
 			Help: "How often a controller had to be made anew after a panic or another failure.",
 		},
 		{
-			Name: metricGuard, Labels: []string{"controller", "outcome"},
+			Name: metricGuard, Labels: []string{labelController, "outcome"},
 			Help: "Runs of the reconciler by outcome. A throttled request is one that came too soon after the last, " +
 				"an abandoned run one that ignored the end of its context.",
 		},

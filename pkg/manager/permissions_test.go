@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -67,12 +68,7 @@ func (a *authority) questions() map[string]int {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 
-	made := map[string]int{}
-	for asked, times := range a.asked {
-		made[asked] = times
-	}
-
-	return made
+	return maps.Clone(a.asked)
 }
 
 // ask returns permissions that are asked of an authority, and their clock.

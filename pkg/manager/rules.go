@@ -12,7 +12,8 @@ import (
 )
 
 // Rules returns what the controllers of the catalogue may do, and no more: list and watch what they cache,
-// what they write, and what bringing their definitions' objects to the stored version takes. Rules over the same resources are merged, and the result is sorted.
+// what they write, and what bringing their definitions' objects to the stored version takes. Rules
+// over the same resources are merged, and the result is sorted.
 func (c Catalog) Rules() []rbacv1.PolicyRule {
 	var rules []rbacv1.PolicyRule
 
@@ -49,7 +50,7 @@ func ProcessRules() []rbacv1.PolicyRule {
 		// Which custom kinds are there, and are they going?
 		{
 			APIGroups: []string{"apiextensions.k8s.io"}, Resources: []string{definitions.Resource},
-			Verbs: []string{"get", "list", "watch"},
+			Verbs: viewVerbs(),
 		},
 	}
 }
@@ -71,15 +72,18 @@ func NamespaceRules(domains []Domain) []rbacv1.PolicyRule {
 		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create"}},
 		{
 			APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"},
-			ResourceNames: leases, Verbs: []string{"get", "list", "watch", "update"},
+			ResourceNames: leases, Verbs: append(viewVerbs(), "update"),
 		},
 	}
 }
 
+// viewVerbs are what it takes to look at objects, one by one and all together.
+func viewVerbs() []string { return []string{"get", "list", "watch"} }
+
 // readVerbs are what it takes to keep a kind in memory. Where only versions are kept, some objects are read.
 func readVerbs(cached Cached) []string {
 	if cached.Depth == VersionOnly {
-		return []string{"get", "list", "watch"}
+		return viewVerbs()
 	}
 
 	return []string{"list", "watch"}

@@ -66,6 +66,7 @@ func (p *process) run(ctx context.Context) error {
 	p.keep(ctx)
 
 	err = errors.Join(leases.stop(), foundations.stop())
+
 	stopEvents()
 
 	closing, cancel := context.WithTimeout(floor, shutdownTimeout)
@@ -106,7 +107,7 @@ type tasks struct {
 }
 
 // startAll runs tasks until stop. The first that fails ends the whole process.
-func (p *process) startAll(
+func (*process) startAll(
 	ctx context.Context, fail context.CancelCauseFunc, run []func(context.Context) error,
 ) *tasks {
 	ctx, cancel := context.WithCancel(ctx)
@@ -129,7 +130,7 @@ func (p *process) startAll(
 func (t *tasks) stop() error {
 	t.cancel()
 
-	return t.group.Wait() //nolint:wrapcheck // each task says what it was doing
+	return t.group.Wait()
 }
 
 // keep runs the keepers, and what else writes, until the context ends and all have stopped.

@@ -44,8 +44,8 @@ func (k *keeper) announce(row Row) {
 		message = "the controller works"
 	}
 
-	k.process.recorder(k.process.config.Name).Eventf(k.process.lease(row.Domain), nil, kind, "Controller"+string(row.State), "Supervise",
-		"%s: %s: %s", row.Name, row.Reason, shorten(message))
+	k.process.recorder(k.process.config.Name).Eventf(k.process.lease(row.Domain), nil,
+		kind, "Controller"+string(row.State), "Supervise", "%s: %s: %s", row.Name, row.Reason, shorten(message))
 }
 
 // lease is what the events are about: it is where people look who wonder why a domain stands still.

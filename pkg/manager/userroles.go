@@ -23,7 +23,7 @@ func UserRoles() []UserRole {
 
 // Verbs are what the role allows on the kinds of a domain.
 func (r UserRole) Verbs() []string {
-	verbs := []string{"get", "list", "watch"}
+	verbs := viewVerbs()
 
 	if r != View {
 		verbs = append(verbs, "create", "update", "patch", "delete")

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -37,12 +38,14 @@ func judged() Descriptor {
 		Requires: []Required{{GroupVersionKind: needed(), Revision: 2}, {GroupVersionKind: needed2()}},
 		Optional: []schema.GroupVersionKind{useful(), useful2()},
 		Writes: []rbacv1.PolicyRule{{
-			APIGroups: []string{"example.com"}, Resources: []string{resourceOf(needed()) + "/status"}, Verbs: []string{"patch"},
+			APIGroups: []string{"example.com"}, Resources: []string{resourceOf(needed()) + "/status"},
+			Verbs: []string{"patch"},
 		}},
 	}
 
 	for _, kind := range []schema.GroupVersionKind{needed(), needed2(), useful(), useful2(), ordinary()} {
-		descriptor.Caches = append(descriptor.Caches, Cached{Kind: kind, Resource: resourceOf(kind), Depth: MetadataOnly})
+		cached := Cached{Kind: kind, Resource: resourceOf(kind), Depth: MetadataOnly}
+		descriptor.Caches = append(descriptor.Caches, cached)
 	}
 
 	return descriptor
@@ -198,12 +201,7 @@ func TestBlocked(t *testing.T) {
 
 // clone returns a world that can be changed by itself.
 func (w world) clone() world {
-	kinds := map[schema.GroupVersionKind]definitions.Kind{}
-	for kind, known := range w.kinds {
-		kinds[kind] = known
-	}
-
-	w.kinds = kinds
+	w.kinds = maps.Clone(w.kinds)
 
 	return w
 }
@@ -235,15 +233,18 @@ func TestVariantOf(t *testing.T) {
 		},
 		"a new generation is the same kind": {
 			wholeWorld().with(needed(), func(kind *definitions.Kind) { kind.Definition.Generation++ }),
-			[]schema.GroupVersionKind{useful(), useful2()}, false,
+			[]schema.GroupVersionKind{useful(), useful2()},
+			false,
 		},
 		"one that goes is the same kind": {
 			wholeWorld().with(useful(), func(kind *definitions.Kind) { kind.Definition.Terminating = true }),
-			[]schema.GroupVersionKind{useful(), useful2()}, false,
+			[]schema.GroupVersionKind{useful(), useful2()},
+			false,
 		},
 		"without a definition": {
 			wholeWorld().with(useful(), func(kind *definitions.Kind) { kind.Definition = nil }),
-			[]schema.GroupVersionKind{useful(), useful2()}, true,
+			[]schema.GroupVersionKind{useful(), useful2()},
+			true,
 		},
 	}
 

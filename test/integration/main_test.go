@@ -126,7 +126,6 @@ func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) {
 type running struct {
 	diagnostics string
 	requests    *requests
-	leftBefore  float64 // work that the metrics still showed of earlier managers
 	stop        func() error
 }
 
@@ -140,11 +139,6 @@ func startManager(t *testing.T, change ...func(*manager.Config)) *running {
 		change(&config)
 	}
 
-	leftBefore, err := workLeft()
-	if err != nil {
-		t.Fatal(err)
-	}
-
 	counted := &requests{seen: map[string]int{}}
 
 	config.REST.Wrap(counted.wrap)
@@ -155,7 +149,7 @@ func startManager(t *testing.T, change ...func(*manager.Config)) *running {
 
 	go func() { done <- manager.Run(ctx, config) }()
 
-	started := &running{diagnostics: "http://" + config.Diagnostics.Address, requests: counted, leftBefore: leftBefore}
+	started := &running{diagnostics: "http://" + config.Diagnostics.Address, requests: counted}
 	started.stop = sync.OnceValue(func() error {
 		cancel()
 

@@ -167,7 +167,7 @@ func TestRestartWritesNothing(t *testing.T) {
 		waitReady(t, fmt.Sprintf("restart-%d", i))
 	}
 
-	eventually(t, "the first manager is done", func(context.Context) error { return drained(first) })
+	eventually(t, "the first manager is done", func(context.Context) error { return drained() })
 
 	if err := first.stop(); err != nil {
 		t.Fatal(err)
@@ -176,29 +176,19 @@ func TestRestartWritesNothing(t *testing.T) {
 	second := startManager(t)
 
 	// Every object has been seen once the queues are drained.
-	eventually(t, "the queues are drained", func(context.Context) error { return drained(second) })
+	eventually(t, "the queues are drained", func(context.Context) error { return drained() })
 
 	if writes := second.requests.writes(); len(writes) > 0 {
 		t.Errorf("a restart on a settled cluster wrote: %v", writes)
 	}
 }
 
-// drained returns nil when the controllers of a manager have nothing left to do.
-func drained(started *running) error {
-	left, err := workLeft()
-	if err == nil && left > started.leftBefore {
-		err = fmt.Errorf("%g objects are waiting or being worked on", left-started.leftBefore)
-	}
-
-	return err
-}
-
-// workLeft sums what is queued and being worked on. The metrics are those of the whole test process, and a
-// queue that was shut down leaves its last depth in them.
-func workLeft() (float64, error) {
+// drained returns nil when nothing is queued or being worked on. The metrics are those of the whole test process, in
+// which one manager runs at a time.
+func drained() error {
 	families, err := metrics.Registry.Gather()
 	if err != nil {
-		return 0, fmt.Errorf("gather the metrics: %w", err)
+		return fmt.Errorf("gather the metrics: %w", err)
 	}
 
 	left := 0.0
@@ -211,7 +201,11 @@ func workLeft() (float64, error) {
 		}
 	}
 
-	return left, nil
+	if left > 0 {
+		return fmt.Errorf("%g objects are waiting or being worked on", left)
+	}
+
+	return nil
 }
 
 func TestRefusals(t *testing.T) {

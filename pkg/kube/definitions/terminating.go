@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -17,9 +18,13 @@ func Going(ctx context.Context, live client.Reader, resource schema.GroupResourc
 	definition := Reference(resource.String())
 
 	err := live.Get(ctx, client.ObjectKeyFromObject(definition), definition)
-	if client.IgnoreNotFound(err) != nil {
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+
+	if err != nil {
 		return false, fmt.Errorf("ask whether the definition of %s is being deleted: %w", resource, err)
 	}
 
-	return err != nil || !definition.GetDeletionTimestamp().IsZero(), nil
+	return !definition.GetDeletionTimestamp().IsZero(), nil
 }

@@ -170,10 +170,10 @@ func (w *Watcher) waitForSync(ctx context.Context, handling *stores.Handling) er
 
 	select {
 	case err := <-synced:
-		return err //nolint:wrapcheck // it says enough
+		return err
 	case err := <-w.denied:
 		cancel()
-		<-synced
+		<-synced //nolint:errcheck // the denial says more
 
 		return err
 	}
@@ -371,6 +371,8 @@ func (w *Watcher) settled(groupVersion schema.GroupVersion) bool {
 // was an answer.
 func (w *Watcher) ask(ctx context.Context, groupVersion schema.GroupVersion) bool {
 	if w.isGone(groupVersion) {
+		w.learn(groupVersion, nil) // which is known even if nobody has asked yet
+
 		return true
 	}
 

@@ -17,7 +17,9 @@ func newInformer(
 	if listWatch, isPlain := source.(*toolscache.ListWatch); isPlain && listWatch.WatchFuncWithContext != nil {
 		open := listWatch.WatchFuncWithContext
 
-		listWatch.WatchFuncWithContext = func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+		listWatch.WatchFuncWithContext = func(
+			ctx context.Context, options metav1.ListOptions,
+		) (watch.Interface, error) {
 			opened, err := open(ctx, options)
 			if err != nil {
 				return nil, err
@@ -40,7 +42,7 @@ func (d drained) Stop() {
 	d.Interface.Stop()
 
 	go func() {
-		for range d.ResultChan() { //nolint:revive // nobody wants it any more
+		for range d.ResultChan() {
 		}
 	}()
 }

@@ -65,7 +65,7 @@ func (f *Follower[T]) Get(ctx context.Context, key types.NamespacedName) (T, err
 	if !exists {
 		f.forget(key)
 
-		return none, apierrors.NewNotFound(f.resource, key.Name)
+		return none, apierrors.NewNotFound(f.resource, key.Name) //nolint:wrapcheck // as the API server says it
 	}
 
 	entry := f.entry(key)

@@ -106,7 +106,7 @@ func (s *Stores) newVersionStore(made *store) (func(context.Context) error, erro
 			list, err := resource.List(ctx, options)
 			onError(ctx, nil, err)
 
-			return list, err //nolint:wrapcheck // the reflector looks at what it is
+			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 			restrict(&options)
@@ -114,7 +114,7 @@ func (s *Stores) newVersionStore(made *store) (func(context.Context) error, erro
 			watcher, err := resource.Watch(ctx, options)
 			onError(ctx, nil, err)
 
-			return watcher, err //nolint:wrapcheck // the reflector looks at what it is
+			return watcher, err
 		},
 	}, clients)
 

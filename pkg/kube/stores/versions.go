@@ -178,11 +178,11 @@ func (v *Versions) Replace(list []any, _ string) error {
 }
 
 // Resync implements cache.ReflectorStore. There is nothing to do again.
-func (v *Versions) Resync() error { return nil }
+func (*Versions) Resync() error { return nil }
 
 // Transformer implements cache.TransformingStore: what a reflector collects before
 // the first Replace is as small as what is kept.
-func (v *Versions) Transformer() toolscache.TransformFunc {
+func (*Versions) Transformer() toolscache.TransformFunc {
 	return func(obj any) (any, error) {
 		object, err := meta.Accessor(obj)
 		if err != nil {

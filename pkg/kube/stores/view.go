@@ -50,7 +50,7 @@ func (v *View) Get(ctx context.Context, key client.ObjectKey, into client.Object
 	}
 
 	if err := found.cache.Get(ctx, key, into, options...); err != nil {
-		return err //nolint:wrapcheck // callers look for NotFound, and the cache says enough
+		return err
 	}
 
 	return nil

@@ -1,0 +1,265 @@
+package install_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
+)
+
+// guide is what docs/guides/installing.md says to do.
+type guide struct {
+	install, remove, clean []string
+}
+
+func readGuide(t *testing.T) guide {
+	t.Helper()
+
+	content, err := os.ReadFile(root + "/docs/guides/installing.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var blocks [][]string
+
+	for _, part := range strings.Split(string(content), "```console\n")[1:] {
+		block, _, _ := strings.Cut(part, "```")
+		blocks = append(blocks, strings.Split(strings.TrimSpace(block), "\n"))
+	}
+
+	if len(blocks) != 3 {
+		t.Fatalf("the guide has %d blocks of commands, not those to install, to remove and to clean up", len(blocks))
+	}
+
+	return guide{install: blocks[0], remove: blocks[1], clean: blocks[2]}
+}
+
+// run runs commands as they stand in the guide, but for the folder they are run in.
+func run(t *testing.T, commands []string) {
+	t.Helper()
+
+	for _, command := range commands {
+		arguments, isKubectl := strings.CutPrefix(command, "kubectl ")
+		if !isKubectl {
+			t.Fatalf("%q is no command of kubectl", command)
+		}
+
+		kubectl(t, strings.Fields(strings.ReplaceAll(arguments, " config/", " "+root+"/config/"))...)
+	}
+}
+
+// The commands of the guide are run as they stand there. A command that waits in vain fails by its own timeout.
+func TestInstallingAndRemoving(t *testing.T) {
+	t.Parallel()
+
+	commands := readGuide(t)
+	before := everything(t)
+
+	startNode(t)
+	run(t, commands.install)
+
+	makeWorkspace(t, "shop", "dora")
+
+	children := []string{
+		"clusterroles " + tenancy.ManagerRoleName("shop"), "clusterrolebindings " + tenancy.ManagerRoleName("shop"),
+	}
+	checkThere(t, children)
+
+	run(t, commands.remove)
+
+	checkNamespaces(t, "shop", true)
+	checkThere(t, children)
+
+	run(t, commands.clean)
+	checkNamespaces(t, "shop", false)
+
+	eventually(t, "nothing of ours is left", func(context.Context) error {
+		left := slices.DeleteFunc(slices.Sorted(maps.Keys(everything(t))), func(object string) bool {
+			return before[object] || isOfOthers(object)
+		})
+		if len(left) > 0 {
+			return fmt.Errorf("left are %v", left)
+		}
+
+		return nil
+	})
+
+	t.Run("wrong order", wrongOrder)
+}
+
+// wrongOrder shows what the guide warns of, and that its remedy helps.
+func wrongOrder(t *testing.T) {
+	commands := readGuide(t)
+	manifests := root + "/config/"
+
+	run(t, commands.install)
+	makeWorkspace(t, "wrong", "dora")
+
+	// The manager is gone before the definitions: its finalizers stay.
+	kubectl(t, "delete", "-k", manifests+"manager", "--cascade=foreground", "--timeout=1m")
+
+	_, err := shared.Kubectl(t.Context(), "delete", "-k", manifests+"crd", "--timeout=3s")
+	if err == nil || !strings.Contains(err.Error(), "timed out") {
+		t.Fatalf("the definitions went without the manager: %v", err)
+	}
+
+	// That has asked for the Workspaces to go too, and they went without orphaning what 3.x made them the owner of.
+	eventually(t, "the garbage collector takes the owned namespace", func(ctx context.Context) error {
+		namespace := &corev1.Namespace{}
+
+		err := admin.Get(ctx, client.ObjectKey{Name: "wrong-owned"}, namespace)
+		if err == nil && namespace.DeletionTimestamp.IsZero() {
+			err = fmt.Errorf("it is there: %v", namespace.OwnerReferences)
+		}
+
+		return client.IgnoreNotFound(err)
+	})
+
+	kubectl(t, "apply", "--server-side", "-k", manifests+"manager")
+	kubectl(t, "wait", "--for=delete", "--timeout=1m", "crd/workspacetemplates.tenant.kubesphere.io")
+
+	run(t, commands.remove[2:])
+}
+
+// makeWorkspace makes a workspace with two namespaces: one that has its label, and one that 3.x made it the owner of
+// too.
+func makeWorkspace(t *testing.T, name, manager string) {
+	t.Helper()
+
+	template := &tenantv1beta1.WorkspaceTemplate{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	template.Spec.Template.Spec.Manager = manager
+	template.Spec.Placement.ClusterSelector = &metav1.LabelSelector{}
+
+	if err := admin.Create(t.Context(), template); err != nil {
+		t.Fatal(err)
+	}
+
+	kubectl(t, "wait", "--for=condition=Ready", "--timeout=1m", "workspacetemplate/"+name)
+
+	workspace := &tenantv1beta1.Workspace{}
+	if err := admin.Get(t.Context(), client.ObjectKey{Name: name}, workspace); err != nil {
+		t.Fatal(err)
+	}
+
+	isTrue := true
+	owner := metav1.OwnerReference{
+		APIVersion: "tenant.kubesphere.io/v1alpha1", Kind: "Workspace", Name: name, UID: workspace.UID,
+		Controller: &isTrue, BlockOwnerDeletion: &isTrue,
+	}
+
+	for suffix, owners := range map[string][]metav1.OwnerReference{"-labelled": nil, "-owned": {owner}} {
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name: name + suffix, Labels: map[string]string{tenantv1beta1.WorkspaceLabel: name}, OwnerReferences: owners,
+		}}
+		if err := admin.Create(t.Context(), namespace); err != nil {
+			t.Fatal(err)
+		}
+
+		t.Cleanup(func() {
+			err := admin.Delete(context.WithoutCancel(t.Context()), namespace)
+			if client.IgnoreNotFound(err) != nil {
+				t.Error(err)
+			}
+		})
+	}
+
+	kubectl(t, "wait", "--for=jsonpath={.status.namespaceCount}=2", "--timeout=1m", "workspace/"+name)
+}
+
+// checkNamespaces expects both namespaces to be there for good, with their label or without.
+func checkNamespaces(t *testing.T, workspace string, hasLabel bool) {
+	t.Helper()
+
+	for _, suffix := range []string{"-labelled", "-owned"} {
+		namespace := &corev1.Namespace{}
+		if err := admin.Get(t.Context(), client.ObjectKey{Name: workspace + suffix}, namespace); err != nil {
+			t.Fatal(err)
+		}
+
+		if !namespace.DeletionTimestamp.IsZero() || len(namespace.OwnerReferences) > 0 ||
+			(namespace.Labels[tenantv1beta1.WorkspaceLabel] == workspace) != hasLabel {
+			t.Errorf("namespace %s, with its label %t: %+v", namespace.Name, hasLabel, namespace.ObjectMeta)
+		}
+	}
+}
+
+func checkThere(t *testing.T, objects []string) {
+	t.Helper()
+
+	there := everything(t)
+
+	for _, object := range objects {
+		if !there[object] {
+			t.Errorf("%s is not there", object)
+		}
+	}
+}
+
+// everything lists all that the API server holds, by "resource namespace/name".
+func everything(t *testing.T) map[string]bool {
+	t.Helper()
+
+	clients, err := discovery.NewDiscoveryClientForConfig(shared.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	lists, err := clients.ServerPreferredResources()
+	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) { // a kind is on its way out
+		t.Fatal(err)
+	}
+
+	found := map[string]bool{}
+
+	for _, list := range lists {
+		for _, resource := range list.APIResources {
+			if slices.Contains(resource.Verbs, "list") && resource.Name != "events" {
+				kind := schema.FromAPIVersionAndKind(list.GroupVersion, resource.Kind)
+				addNames(t, kind, resource.Name, found)
+			}
+		}
+	}
+
+	return found
+}
+
+func addNames(t *testing.T, kind schema.GroupVersionKind, resource string, found map[string]bool) {
+	t.Helper()
+
+	objects := &metav1.PartialObjectMetadataList{}
+	objects.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+
+	if err := admin.List(t.Context(), objects); err != nil {
+		return // it has gone meanwhile, or is none that is stored
+	}
+
+	for i := range objects.Items {
+		found[resource+" "+strings.TrimPrefix(client.ObjectKeyFromObject(&objects.Items[i]).String(), "/")] = true
+	}
+}
+
+// isOfOthers tells what comes and goes beside an installation: the namespaces of the workspace, which are to stay,
+// and the work of the other tests.
+func isOfOthers(object string) bool {
+	_, name, _ := strings.Cut(object, " ")
+
+	for _, part := range []string{"shop-labelled", "shop-owned", "-test", "install.example.com", "elsewhere"} {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+
+	return slices.Contains(trials(), name)
+}
