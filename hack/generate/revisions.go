@@ -90,12 +90,12 @@ func checkRevisions(recorded, found []record) error {
 		switch {
 		case !isKnown || now == known:
 		case now.Revision < known.Revision:
-			refusals = append(refusals, fmt.Errorf("the schema revision of %s fell from %d to %d: raise SchemaRevision in "+
-				"its package under api, and the markers there, above %d",
+			refusals = append(refusals, fmt.Errorf("the schema revision of %s fell from %d to %d: raise "+
+				"SchemaRevision in its package under api, and the markers there, above %d",
 				now.Definition, known.Revision, now.Revision, known.Revision))
 		case now.Revision == known.Revision:
-			refusals = append(refusals, fmt.Errorf("the schema of %s changed and is still revision %d: raise SchemaRevision "+
-				"in its package under api, and the markers %s there, to %d",
+			refusals = append(refusals, fmt.Errorf("the schema of %s changed and is still revision %d: raise "+
+				"SchemaRevision in its package under api, and the markers %s there, to %d",
 				now.Definition, now.Revision, definitions.RevisionAnnotation, now.Revision+1))
 		}
 	}

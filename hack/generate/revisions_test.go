@@ -187,7 +187,7 @@ func TestControllersRequireTheRevisions(t *testing.T) {
 		}
 
 		if required := requiredRevisions(definition); !slices.Contains(required, found.Revision) {
-			t.Errorf("%s has %s %d, the controllers require %v: the marker of its type and SchemaRevision are not the same",
+			t.Errorf("%s has %s %d, the controllers require %v: the marker of its type and SchemaRevision differ",
 				found.Definition, definitions.RevisionAnnotation, found.Revision, required)
 		}
 	}

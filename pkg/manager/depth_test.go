@@ -88,6 +88,7 @@ func leaveQueued(t *testing.T, name string, objects int) {
 		SkipNameValidation: new(true),
 		Reconciler: reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) {
 			queue := <-queues
+
 			until(func() bool { return queue.Len() == objects })
 			cancel()
 			until(queue.ShuttingDown) // or the next one would be taken

@@ -109,7 +109,6 @@ func (p *process) makeClients() error {
 // makeStores makes the stores of the Leases, on a connection that no other traffic can hold up.
 func (p *process) makeStores() error {
 	config := p.config.leaseRESTConfig()
-	config.Timeout = 0 // it would end each watch
 
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {

@@ -61,6 +61,8 @@ func run(t *testing.T, commands []string) {
 }
 
 // The commands of the guide are run as they stand there. A command that waits in vain fails by its own timeout.
+//
+//nolint:tparallel // the last part begins where the others end
 func TestInstallingAndRemoving(t *testing.T) {
 	t.Parallel()
 
@@ -86,9 +88,12 @@ func TestInstallingAndRemoving(t *testing.T) {
 	checkNamespaces(t, "shop", false)
 
 	eventually(t, "nothing of ours is left", func(context.Context) error {
-		left := slices.DeleteFunc(slices.Sorted(maps.Keys(everything(t))), func(object string) bool {
+		now := everything(t) //nolint:contextcheck // a test has one
+
+		left := slices.DeleteFunc(slices.Sorted(maps.Keys(now)), func(object string) bool {
 			return before[object] || isOfOthers(object)
 		})
+
 		if len(left) > 0 {
 			return fmt.Errorf("left are %v", left)
 		}

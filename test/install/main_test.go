@@ -40,8 +40,8 @@ func TestMain(m *testing.M) {
 		shared = c
 
 		scheme := runtime.NewScheme()
-		err := errors.Join(clientgoscheme.AddToScheme(scheme), tenantv1beta1.AddToScheme(scheme))
 
+		err := errors.Join(clientgoscheme.AddToScheme(scheme), tenantv1beta1.AddToScheme(scheme))
 		if err == nil {
 			admin, err = client.New(c.Config(), client.Options{Scheme: scheme})
 		}

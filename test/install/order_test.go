@@ -231,7 +231,9 @@ func TestGuideFollowsTheManifests(t *testing.T) {
 
 	// Policies go first; the manager after the definitions, whose objects have its finalizers; the roles after it.
 	for _, pair := range [][2]string{
-		{"config/policy", "config/crd"}, {"config/crd", "config/manager"}, {"config/manager", "config/rbac"},
+		{"config/policy", "config/crd"},
+		{"config/crd", "config/manager"},
+		{"config/manager", "config/rbac"},
 		{"config/rbac", "config/namespace"},
 	} {
 		first, second := slices.Index(removes, pair[0]), slices.Index(removes, pair[1])

@@ -219,6 +219,7 @@ func TestHundredCyclesLeaveNothingBehind(t *testing.T) {
 	for number := range cogs {
 		kinds = append(kinds, newCog(number))
 		catalog = append(catalog, kinds[number].descriptor())
+
 		t.Cleanup(func() {
 			if err := deleteDefinition(context.WithoutCancel(t.Context()), kinds[number].definition()); err != nil {
 				t.Error(err)
@@ -316,7 +317,7 @@ func measure(t *testing.T) footprint {
 	var memory runtime.MemStats
 
 	for range 3 { // finalizers take more than one
-		runtime.GC()
+		runtime.GC() //nolint:revive // what is measured is what a collection leaves
 	}
 
 	runtime.ReadMemStats(&memory)
@@ -334,6 +335,7 @@ func (f footprint) compare(t *testing.T, after footprint) {
 
 	if after.goroutines > f.goroutines {
 		var stacks strings.Builder
+
 		_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
 		t.Errorf("%d goroutines more than before:\n%s", after.goroutines-f.goroutines, &stacks)
 	}

@@ -43,6 +43,7 @@ func TestPanickingReconciler(t *testing.T) {
 	withGadgets(t)
 
 	broken := &fault{}
+
 	suffers.set(func(_ context.Context, name string) error {
 		if name == "bad" {
 			broken.strike("out of order")
@@ -63,7 +64,8 @@ func TestPanickingReconciler(t *testing.T) {
 
 	eventually(t, timeout, "it is made anew", func(ctx context.Context) error {
 		row, err := started.row(ctx, "gadget")
-		if err == nil && (row.Restarts == 0 || row.Starts < 2 || !strings.Contains(row.LastFailure, "panic: reconcile bad: out of order")) {
+		if err == nil && (row.Restarts == 0 || row.Starts < 2 ||
+			!strings.Contains(row.LastFailure, "panic: reconcile bad: out of order")) {
 			err = fmt.Errorf("the page: %+v", row)
 		}
 
@@ -82,6 +84,7 @@ func TestPanickingReconciler(t *testing.T) {
 	broken.mend()
 
 	mended := time.Now()
+
 	eventually(t, timeout, "it is reconciled", func(ctx context.Context) error { return observed(ctx, bad) })
 	t.Logf("reconciled %s after it was mended", time.Since(mended))
 	started.waitFor(t, "gadget", manager.Running, manager.ReasonRunning)
@@ -103,6 +106,7 @@ func goesOn(t *testing.T, name string) {
 	create(t, object)
 
 	created := time.Now()
+
 	eventually(t, prompt, "others go on", func(ctx context.Context) error { return observed(ctx, object) })
 	t.Logf("%s was reconciled after %s", name, time.Since(created))
 }
@@ -235,7 +239,10 @@ func TestPanickingHandler(t *testing.T) {
 	broken.mend()
 
 	mended := time.Now()
-	eventually(t, timeout, "what was missed is made up for", func(ctx context.Context) error { return observed(ctx, bad) })
+
+	eventually(t, timeout, "what was missed is made up for", func(ctx context.Context) error {
+		return observed(ctx, bad)
+	})
 	t.Logf("reconciled %s after it was mended", time.Since(mended))
 
 	if row = started.waitFor(t, "gadget", manager.Running, manager.ReasonRunning); row.Restarts == 0 {
@@ -319,6 +326,7 @@ func TestHangingReconciler(t *testing.T) {
 	first.free()
 
 	freed := time.Now()
+
 	eventually(t, timeout, "it is reconciled again", func(ctx context.Context) error { return observed(ctx, stuck) })
 	t.Logf("reconciled %s after it was let go", time.Since(freed))
 
@@ -395,6 +403,7 @@ func TestHotLoop(t *testing.T) {
 	create(t, gadget("hot", "a"))
 
 	begun := time.Now()
+
 	goesOn(t, "cool")
 	always(t, watching-time.Since(begun), "it loops", func(context.Context) error { return nil })
 
@@ -503,6 +512,7 @@ func TestFreshChangesOvertakeResync(t *testing.T) {
 	change(t, fresh, "b")
 
 	line := len(order.soFar())
+
 	eventually(t, timeout, "the change is served", func(ctx context.Context) error { return observed(ctx, fresh) })
 
 	place := slices.Index(order.soFar()[line:], fresh.Name)

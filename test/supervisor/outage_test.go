@@ -53,6 +53,7 @@ func TestAPIServerGoneFor5s(t *testing.T) {
 	}
 
 	restored := time.Now()
+
 	eventually(t, timeout, "it works again", func(ctx context.Context) error { return observed(ctx, object) })
 	t.Logf("reconciled %s after the end of the outage", time.Since(restored))
 	staysUp(t, started, quiet)
@@ -145,11 +146,14 @@ func TestAPIServerGoneFor60s(t *testing.T) {
 	}
 
 	restored := time.Now()
+
 	eventually(t, recovery, "it works again", func(ctx context.Context) error { return observed(ctx, object) })
 	t.Logf("reconciled %s after the end of the outage", time.Since(restored))
 
 	change(t, others.object, "after")
-	eventually(t, recovery, "so does the bystander", func(ctx context.Context) error { return observed(ctx, others.object) })
+	eventually(t, recovery, "so does the bystander", func(ctx context.Context) error {
+		return observed(ctx, others.object)
+	})
 	t.Logf("the bystander works %s after the end of the outage", time.Since(restored))
 	others.check(t)
 
@@ -226,6 +230,7 @@ func stopInTime(t *testing.T, leaders []*leader) {
 	}
 
 	waiting := slices.Clone(leaders)
+
 	eventually(t, timeout, "the leaders stop", func(ctx context.Context) error {
 		waiting = slices.DeleteFunc(waiting, func(leader *leader) bool { return leader.hasStopped(ctx) })
 		if len(waiting) > 0 {

@@ -50,7 +50,9 @@ func (r rights) withdraw(t *testing.T, resource string, verbs ...string) {
 			split.Resources = []string{of}
 
 			if of == resource {
-				split.Verbs = slices.DeleteFunc(split.Verbs, func(verb string) bool { return slices.Contains(verbs, verb) })
+				split.Verbs = slices.DeleteFunc(split.Verbs, func(verb string) bool {
+					return slices.Contains(verbs, verb)
+				})
 			}
 
 			if len(split.Verbs) > 0 {
@@ -70,7 +72,7 @@ func (r rights) restore(t *testing.T, resource string, verbs ...string) time.Tim
 	return time.Now()
 }
 
-func (r rights) set(t *testing.T, rules []rbacv1.PolicyRule, resource string, verbs []string, want bool) {
+func (rights) set(t *testing.T, rules []rbacv1.PolicyRule, resource string, verbs []string, want bool) {
 	t.Helper()
 
 	if err := grant(t.Context(), manager.RoleName(manager.Edge), rules); err != nil {
@@ -165,7 +167,9 @@ func TestRightsMissingGrantedWithdrawn(t *testing.T) {
 	}
 
 	granted := reading.restore(t, "gadgets", "list", "watch")
-	eventually(t, noticed, "the first object is reconciled", func(ctx context.Context) error { return observed(ctx, object) })
+	eventually(t, noticed, "the first object is reconciled", func(ctx context.Context) error {
+		return observed(ctx, object)
+	})
 	t.Logf("reconciled %s after the grant", time.Since(granted))
 
 	if row := started.waitFor(t, "gadget", manager.Running, manager.ReasonRunning); row.Restarts != 0 {

@@ -124,7 +124,7 @@ func (l *logged) Write(text []byte) (int, error) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 
-	return l.text.Write(text) //nolint:wrapcheck // it never fails
+	return l.text.Write(text)
 }
 
 // lines returns what was logged so far. A stack belongs to its line.
@@ -159,7 +159,7 @@ func (r *running) metric(ctx context.Context, series string) (float64, error) {
 
 	for line := range strings.SplitSeq(string(body), "\n") {
 		if value, found := strings.CutPrefix(line, series+" "); found {
-			return strconv.ParseFloat(value, 64) //nolint:wrapcheck // it says enough
+			return strconv.ParseFloat(value, 64)
 		}
 	}
 

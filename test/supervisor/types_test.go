@@ -7,7 +7,9 @@ import (
 )
 
 // The kinds that the controllers under test serve. Gadgets come and go, widgets stay, gizmos are foreign.
-var ( //nolint:gochecknoglobals // nobody changes them
+//
+//nolint:gochecknoglobals // nobody changes them
+var (
 	groupVersion = schema.GroupVersion{Group: "supervisor.example.com", Version: "v1"}
 	gadgetKind   = groupVersion.WithKind("Gadget")
 	widgetKind   = groupVersion.WithKind("Widget")

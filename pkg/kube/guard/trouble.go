@@ -59,7 +59,8 @@ func (h *History) Troubles(now time.Time) []Trouble {
 	for kind, seen := range h.sightings(now) {
 		for _, one := range latest(seen) {
 			troubles = append(troubles, Trouble{
-				Kind: kind, Object: strings.TrimPrefix(one.object.String(), "/"), Message: one.message(kind), Since: one.since, PutOff: one.times,
+				Kind: kind, Object: strings.TrimPrefix(one.object.String(), "/"), Message: one.message(kind),
+				Since: one.since, PutOff: one.times,
 			})
 		}
 	}

@@ -24,5 +24,5 @@ func (e established) Get(
 		return nil
 	}
 
-	return e.Reader.Get(ctx, key, into, options...) //nolint:wrapcheck // a wrapper hands on what it gets
+	return e.Reader.Get(ctx, key, into, options...)
 }

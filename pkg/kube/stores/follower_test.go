@@ -212,6 +212,7 @@ func TestFollowerSharesAReadBetweenCallers(t *testing.T) {
 	reading, answer := make(chan struct{}, callers), make(chan struct{})
 	f.live.during = func() {
 		reading <- struct{}{}
+
 		<-answer
 	}
 

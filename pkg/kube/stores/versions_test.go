@@ -72,24 +72,13 @@ func TestVersions(t *testing.T) {
 		"no change":      {func(v *Versions) error { return v.Update(at("n", "old", "1")) }, nil, map[types.NamespacedName]string{keyOf("n", "old"): "1"}},
 		"delete":         {func(v *Versions) error { return v.Delete(at("n", "old", "3")) }, []string{"n/old 1>"}, map[types.NamespacedName]string{}},
 		"delete unknown": {func(v *Versions) error { return v.Delete(tombstone) }, nil, map[types.NamespacedName]string{keyOf("n", "old"): "1"}},
-		"tombstone": {
-			func(v *Versions) error {
-				return v.Delete(toolscache.DeletedFinalStateUnknown{Obj: at("n", "old", "1")})
-			},
-			[]string{"n/old 1>"}, map[types.NamespacedName]string{},
-		},
-		"replace": {
-			func(v *Versions) error { return v.Replace([]any{at("n", "a", "5")}, "9") },
-			[]string{"n/old 1>", "n/a >5"}, map[types.NamespacedName]string{keyOf("n", "a"): "5"},
-		},
-		"replace by the same": {
-			func(v *Versions) error { return v.Replace([]any{at("n", "old", "1")}, "9") },
-			nil, map[types.NamespacedName]string{keyOf("n", "old"): "1"},
-		},
-		"replace by nothing": {
-			func(v *Versions) error { return v.Replace(nil, "9") }, []string{"n/old 1>"}, map[types.NamespacedName]string{},
-		},
-		"resync": {func(v *Versions) error { return v.Resync() }, nil, map[types.NamespacedName]string{keyOf("n", "old"): "1"}},
+		"tombstone": {func(v *Versions) error {
+			return v.Delete(toolscache.DeletedFinalStateUnknown{Obj: at("n", "old", "1")})
+		}, []string{"n/old 1>"}, map[types.NamespacedName]string{}},
+		"replace":             {func(v *Versions) error { return v.Replace([]any{at("n", "a", "5")}, "9") }, []string{"n/old 1>", "n/a >5"}, map[types.NamespacedName]string{keyOf("n", "a"): "5"}},
+		"replace by the same": {func(v *Versions) error { return v.Replace([]any{at("n", "old", "1")}, "9") }, nil, map[types.NamespacedName]string{keyOf("n", "old"): "1"}},
+		"replace by nothing":  {func(v *Versions) error { return v.Replace(nil, "9") }, []string{"n/old 1>"}, map[types.NamespacedName]string{}},
+		"resync":              {func(v *Versions) error { return v.Resync() }, nil, map[types.NamespacedName]string{keyOf("n", "old"): "1"}},
 	}
 
 	for name, test := range tests {
@@ -118,6 +107,7 @@ func TestVersions(t *testing.T) {
 			}
 
 			cancel()
+
 			got.lines = nil
 
 			if err := versions.Add(at("n", "late", "1")); err != nil || got.lines != nil {
@@ -189,9 +179,10 @@ func TestVersionsTransformer(t *testing.T) {
 	transform := newVersions().Transformer()
 
 	whole := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "a", ResourceVersion: "1", Labels: map[string]string{"a": "b"}},
+		ObjectMeta: at("n", "a", "1").ObjectMeta,
 		Data:       map[string][]byte{"k": []byte("v")},
 	}
+	whole.Labels = map[string]string{"a": "b"}
 
 	got, err := transform(whole)
 	if err != nil {
@@ -384,6 +375,7 @@ func BenchmarkBytesPerObject(b *testing.B) {
 		},
 		"metadata": func() any {
 			kept := map[types.NamespacedName]*metav1.PartialObjectMetadata{}
+
 			for i := range followedSecrets {
 				object := release(i)
 				kept[keyOf(object.Namespace, object.Name)] = object

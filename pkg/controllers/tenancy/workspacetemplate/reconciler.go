@@ -96,7 +96,9 @@ func (r *Reconciler) ensure(ctx context.Context, template *tenantv1beta1.Workspa
 // does, as when a chart is uninstalled, nobody means to lose the workspaces, and the children stay.
 func (r *Reconciler) delete(ctx context.Context, template *tenantv1beta1.WorkspaceTemplate, have children) error {
 	if awaited := have.awaited(); awaited != "" {
-		going, err := definitions.Going(ctx, r.live, schema.GroupResource{Group: tenantv1beta1.GroupName, Resource: "workspacetemplates"})
+		templates := schema.GroupResource{Group: tenantv1beta1.GroupName, Resource: "workspacetemplates"}
+
+		going, err := definitions.Going(ctx, r.live, templates)
 		if err != nil {
 			return fmt.Errorf("delete the template: %w", err)
 		}
