@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -46,18 +47,32 @@ func readGuide(t *testing.T) guide {
 	return guide{install: blocks[0], remove: blocks[1], clean: blocks[2]}
 }
 
-// run runs commands as they stand in the guide, but for the folder they are run in.
+// run runs commands that must succeed, as they stand in the guide but for the folder they are run in.
 func run(t *testing.T, commands []string) {
 	t.Helper()
 
 	for _, command := range commands {
-		arguments, isKubectl := strings.CutPrefix(command, "kubectl ")
-		if !isKubectl {
-			t.Fatalf("%q is no command of kubectl", command)
+		begun := time.Now()
+
+		if err := try(t.Context(), command); err != nil {
+			t.Fatal(err)
 		}
 
-		kubectl(t, strings.Fields(strings.ReplaceAll(arguments, " config/", " "+root+"/config/"))...)
+		if took := time.Since(begun); took > 3*time.Second {
+			t.Logf("%s: took %s", command, took.Round(time.Second))
+		}
 	}
+}
+
+func try(ctx context.Context, command string) error {
+	arguments, isKubectl := strings.CutPrefix(command, "kubectl ")
+	if !isKubectl {
+		return fmt.Errorf("%q is no command of kubectl", command)
+	}
+
+	_, err := shared.Kubectl(ctx, strings.Fields(strings.ReplaceAll(arguments, " config/", " "+root+"/config/"))...)
+
+	return err
 }
 
 // The commands of the guide are run as they stand there. A command that waits in vain fails by its own timeout.
@@ -101,41 +116,53 @@ func TestInstallingAndRemoving(t *testing.T) {
 		return nil
 	})
 
-	t.Run("wrong order", wrongOrder)
+	t.Run("wrong orders", wrongOrders)
 }
 
-// wrongOrder shows what the guide warns of, and that its remedy helps.
-func wrongOrder(t *testing.T) {
+// wrongOrders show what the guide warns of, and that its remedy helps.
+func wrongOrders(t *testing.T) {
 	commands := readGuide(t)
-	manifests := root + "/config/"
 
-	run(t, commands.install)
-	makeWorkspace(t, "wrong", "dora")
-
-	// The manager is gone before the definitions: its finalizers stay.
-	kubectl(t, "delete", "-k", manifests+"manager", "--cascade=foreground", "--timeout=1m")
-
-	_, err := shared.Kubectl(t.Context(), "delete", "-k", manifests+"crd", "--timeout=3s")
-	if err == nil || !strings.Contains(err.Error(), "timed out") {
-		t.Fatalf("the definitions went without the manager: %v", err)
+	tests := map[string]struct {
+		before []string // what should not come first
+		hangs  string   // and what hangs then
+	}{
+		"manager": {
+			before: []string{"kubectl delete -k config/manager --cascade=foreground --timeout=1m"},
+			hangs:  "kubectl delete -k config/crd --timeout=3s",
+		},
+		"workspaces": {
+			before: []string{"kubectl delete crd workspaces.tenant.kubesphere.io --timeout=1m"},
+			hangs:  "kubectl delete crd workspacetemplates.tenant.kubesphere.io --timeout=5s",
+		},
 	}
 
-	// That has asked for the Workspaces to go too, and they went without orphaning what 3.x made them the owner of.
-	eventually(t, "the garbage collector takes the owned namespace", func(ctx context.Context) error {
-		namespace := &corev1.Namespace{}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			run(t, commands.install)
+			makeWorkspace(t, name, "dora")
+			run(t, test.before)
 
-		err := admin.Get(ctx, client.ObjectKey{Name: "wrong-owned"}, namespace)
-		if err == nil && namespace.DeletionTimestamp.IsZero() {
-			err = fmt.Errorf("it is there: %v", namespace.OwnerReferences)
-		}
+			if err := try(t.Context(), test.hangs); err == nil || !strings.Contains(err.Error(), "timed out") {
+				t.Fatalf("%s did not hang: %v", test.hangs, err)
+			}
 
-		return client.IgnoreNotFound(err)
-	})
+			// In both the Workspaces went without orphaning what 3.x made them the owner of.
+			eventually(t, "the garbage collector takes the owned namespace", func(ctx context.Context) error {
+				namespace := &corev1.Namespace{}
 
-	kubectl(t, "apply", "--server-side", "-k", manifests+"manager")
-	kubectl(t, "wait", "--for=delete", "--timeout=1m", "crd/workspacetemplates.tenant.kubesphere.io")
+				err := admin.Get(ctx, client.ObjectKey{Name: name + "-owned"}, namespace)
+				if err == nil && namespace.DeletionTimestamp.IsZero() {
+					err = fmt.Errorf("it is there: %v", namespace.OwnerReferences)
+				}
 
-	run(t, commands.remove[2:])
+				return client.IgnoreNotFound(err)
+			})
+
+			run(t, commands.install)
+			run(t, commands.remove)
+		})
+	}
 }
 
 // makeWorkspace makes a workspace with two namespaces: one that has its label, and one that 3.x made it the owner of

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
@@ -43,7 +44,9 @@ func TestMain(m *testing.M) {
 
 		err := errors.Join(clientgoscheme.AddToScheme(scheme), tenantv1beta1.AddToScheme(scheme))
 		if err == nil {
-			admin, err = client.New(c.Config(), client.Options{Scheme: scheme})
+			config := rest.CopyConfig(c.Config())
+			config.WarningHandler = rest.NoWarnings{} // some kinds are listed only because all are
+			admin, err = client.New(config, client.Options{Scheme: scheme})
 		}
 
 		if err != nil {
@@ -60,15 +63,9 @@ func kubectl(t *testing.T, arguments ...string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
 
-	begun := time.Now()
-
 	out, err := shared.Kubectl(ctx, arguments...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
-	}
-
-	if took := time.Since(begun); took > 3*time.Second {
-		t.Logf("kubectl %v took %s", arguments, took.Round(time.Second))
 	}
 
 	return out

@@ -38,6 +38,12 @@ type child struct {
 func startChild(t *testing.T, account string, flags ...string) *child {
 	t.Helper()
 
+	return startChildAs(t, plainChild, account, flags...)
+}
+
+func startChildAs(t *testing.T, what, account string, flags ...string) *child {
+	t.Helper()
+
 	recorded := &calls{}
 	folder := t.TempDir()
 	started := &child{probes: freeAddress(t), log: filepath.Join(folder, "log")}
@@ -48,7 +54,7 @@ func startChild(t *testing.T, account string, flags ...string) *child {
 	started.process, err = process.Start(process.Command{
 		Name: "the child", Path: os.Args[0], Log: started.log, StopTimeout: childPatience,
 		// The race detector would have it linger for a second at its end.
-		Env: []string{childFlag + "=1", "GORACE=atexit_sleep_ms=0"},
+		Env: []string{childFlag + "=" + what, "GORACE=atexit_sleep_ms=0"},
 		Args: append([]string{
 			"--kubeconfig=" + recordedKubeconfig(t, account, folder, recorded),
 			"--diagnostics-address=" + diagnostics, "--insecure-diagnostics",

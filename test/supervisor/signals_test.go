@@ -141,30 +141,49 @@ func (r *running) renewed(t *testing.T, times int) {
 
 // A manager that is told to stop finishes what it is doing, gives its Leases back, and then writes nothing.
 func TestSIGTERM(t *testing.T) {
-	withGadgets(t)
-
-	things := makeGadgets(t, 20)
-	started := startChild(t, accountName)
-
-	eventually(t, timeout, "it is ready", started.ready)
-	eventually(t, timeout, "it works", started.works)
-	eventually(t, timeout, "all is settled", allObserved(things...))
-
-	busy := changing(t, things...)
-
-	started.wrote(t, 50)
-
-	told := started.signal(t, syscall.SIGTERM)
-	_ = started.ended(t, goodbye)
-	t.Logf("ended %s after SIGTERM", time.Since(told).Round(time.Millisecond))
-
-	busy.stop()
-
-	if !started.exitedWell() {
-		t.Errorf("it did not end with code 0: %v", started.err)
+	tests := map[string]struct {
+		child         string
+		things, wrote int
+	}{
+		"under load":          {plainChild, 20, 50},
+		"with runs that last": {stubbornChild, 3, 3},
 	}
 
-	lines := started.lines(t)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			withGadgets(t)
+
+			things := makeGadgets(t, test.things)
+			started := startChildAs(t, test.child, accountName)
+
+			eventually(t, timeout, "it is ready", started.ready)
+			eventually(t, timeout, "it works", started.works)
+			eventually(t, timeout, "all is settled", allObserved(things...))
+
+			busy := changing(t, things...)
+
+			started.wrote(t, test.wrote)
+			always(t, stubbornFor/2, "a run that lasts has begun", func(context.Context) error { return nil })
+
+			told := started.signal(t, syscall.SIGTERM)
+			_ = started.ended(t, goodbye)
+			t.Logf("ended %s after SIGTERM", time.Since(told).Round(time.Millisecond))
+
+			busy.stop()
+			checkGoodbye(t, started, told)
+		})
+	}
+}
+
+// checkGoodbye holds that a child that was told to stop has ended as it should.
+func checkGoodbye(t *testing.T, ended *child, told time.Time) {
+	t.Helper()
+
+	if !ended.exitedWell() {
+		t.Errorf("it did not end with code 0: %v", ended.err)
+	}
+
+	lines := ended.lines(t)
 	if last := lines[len(lines)-1]; !strings.Contains(last, "Stopped") {
 		t.Errorf("the last line does not tell that it stopped: %q", last)
 	}
@@ -175,7 +194,8 @@ func TestSIGTERM(t *testing.T) {
 		}
 	}
 
-	checkGivenBackLast(t, started.calls)
+	t.Logf("it has made %d writes after it was told to stop", len(ended.calls.writes(told)))
+	checkGivenBackLast(t, ended.calls)
 }
 
 // ready returns nil when the probes of the child succeed.

@@ -16,6 +16,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ks-core/ks-controller-manager/pkg/kube/stores"
 )
@@ -152,6 +153,10 @@ func (w *Watcher) watch(ctx context.Context) error {
 
 	err = w.waitForSync(ctx, handling)
 	if err == nil {
+		err = w.noteRemoved(ctx, view)
+	}
+
+	if err == nil {
 		w.setProblem("")
 		err = w.discover(ctx)
 	}
@@ -249,6 +254,26 @@ func (w *Watcher) noteDefinition(name string, definition *Definition) {
 	case w.poke <- struct{}{}:
 	default: // it has been told already
 	}
+}
+
+// noteRemoved notes what was removed while the right to watch was missing: no event tells of it.
+func (w *Watcher) noteRemoved(ctx context.Context, present client.Reader) error {
+	w.mutex.RLock()
+	known := slices.Collect(maps.Keys(w.definitions))
+	w.mutex.RUnlock()
+
+	for _, name := range known {
+		reference := Reference(name)
+
+		err := present.Get(ctx, client.ObjectKeyFromObject(reference), reference)
+		if apierrors.IsNotFound(err) {
+			w.noteDefinition(name, nil)
+		} else if err != nil {
+			return fmt.Errorf("look for the definition %s: %w", name, err)
+		}
+	}
+
+	return nil
 }
 
 // takeDirty plans to ask again for what has changed.

@@ -326,6 +326,39 @@ func TestRemovalOfOneOfTwo(t *testing.T) {
 	}
 }
 
+// What was removed while nobody may watch is found missing afterwards.
+func TestRemovalThatNobodySaw(t *testing.T) {
+	t.Parallel()
+
+	w := newWatched(thing(), other())
+	w.discovery.set("things", "others")
+
+	for _, wanted := range []Wanted{thing(), other()} {
+		w.noteDefinition(wanted.Name(), &Definition{Name: wanted.Name()})
+	}
+
+	w.ask(t.Context(), groupVersion())
+
+	unreachable := errors.New("unreachable")
+	if err := w.noteRemoved(t.Context(), oneDefinition{err: unreachable}); !errors.Is(err, unreachable) {
+		t.Errorf("error %v", err)
+	}
+
+	w.changes()
+
+	for range 2 {
+		if err := w.noteRemoved(t.Context(), oneDefinition{object: Reference(other().Name())}); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	w.want(t, Kind{}, true)
+
+	if kind, _ := w.Kind(other()); !kind.Served || kind.Definition == nil || w.changes() != 1 {
+		t.Errorf("the one that is left: %+v", kind)
+	}
+}
+
 func TestKindWithoutADefinition(t *testing.T) {
 	t.Parallel()
 
