@@ -90,6 +90,12 @@ func (k *keeper) run(ctx context.Context) {
 func (k *keeper) step(ctx context.Context) time.Duration {
 	now := k.process.circumstances(k.descriptor.Domain)
 
+	if row, stays := k.staysToRelease(now); stays {
+		k.report(row, now)
+
+		return lookAround
+	}
+
 	if row, isBlocked := blocked(k.descriptor, now); isBlocked {
 		k.end()
 		k.report(row, now)
@@ -116,6 +122,20 @@ func (k *keeper) step(ctx context.Context) time.Duration {
 	k.report(k.ensureRunning(ctx, now), now)
 
 	return k.nextLook()
+}
+
+// staysToRelease tells of a controller that has lost one of its kinds while the definition of another waits for its
+// finalizers, as when all definitions are removed together. What it has in memory is enough to take them off.
+func (k *keeper) staysToRelease(now circumstances) (Row, bool) {
+	row, isBlocked := blocked(k.descriptor, now)
+	_, terminating := seen(k.descriptor, now)
+
+	isWorking := k.life != nil && k.life.started() && !k.life.hasEnded()
+	if !isBlocked || row.Reason != ReasonCRDMissing || !isWorking || len(terminating) == 0 {
+		return Row{}, false
+	}
+
+	return standing(nil, terminating, RoleName(k.descriptor.Domain), nil, ""), true
 }
 
 // nextLook is sooner where a restart is due.

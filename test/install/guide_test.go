@@ -137,10 +137,18 @@ func wrongOrders(t *testing.T) {
 		},
 	}
 
+	t.Run("all definitions at once do not hang", func(t *testing.T) {
+		run(t, commands.install)
+		makeWorkspace(t, "together", "dora")
+		run(t, []string{"kubectl delete -k config/crd --timeout=1m"})
+		run(t, commands.remove[2:])
+	})
+
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			run(t, commands.install)
 			makeWorkspace(t, name, "dora")
+			waitForCollector(t)
 			run(t, test.before)
 
 			if err := try(t.Context(), test.hangs); err == nil || !strings.Contains(err.Error(), "timed out") {
@@ -163,6 +171,19 @@ func wrongOrders(t *testing.T) {
 			run(t, commands.remove)
 		})
 	}
+}
+
+// waitForCollector waits until the garbage collector watches Workspaces, which it begins up to 30 s after their
+// definition: only then it lets an object go that is to leave its dependants alone.
+func waitForCollector(t *testing.T) {
+	t.Helper()
+
+	probe := &tenantv1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: "probe"}}
+	if err := admin.Create(t.Context(), probe); err != nil {
+		t.Fatal(err)
+	}
+
+	run(t, []string{"kubectl delete workspace probe --cascade=orphan --timeout=2m"})
 }
 
 // makeWorkspace makes a workspace with two namespaces: one that has its label, and one that 3.x made it the owner of
