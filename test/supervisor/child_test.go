@@ -35,11 +35,12 @@ func stubborn(descriptor manager.Descriptor) manager.Descriptor {
 		}
 
 		inner := built.Reconciler
-		built.Reconciler = reconcile.Func(func(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+		slow := func(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 			<-time.After(stubbornFor)
 
 			return inner.Reconcile(context.WithoutCancel(ctx), request)
-		})
+		}
+		built.Reconciler = reconcile.Func(slow)
 
 		return built, nil
 	}
