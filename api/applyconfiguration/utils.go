@@ -16,10 +16,18 @@ import (
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
 	// Group=tenant.kubesphere.io, Version=v1beta1
+	case v1beta1.SchemeGroupVersion.WithKind("AssignmentChange"):
+		return &tenantv1beta1.AssignmentChangeApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ClusterOverride"):
 		return &tenantv1beta1.ClusterOverrideApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ClusterReference"):
 		return &tenantv1beta1.ClusterReferenceApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("NamespaceAssignment"):
+		return &tenantv1beta1.NamespaceAssignmentApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("NamespaceAssignmentSpec"):
+		return &tenantv1beta1.NamespaceAssignmentSpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("NamespaceAssignmentStatus"):
+		return &tenantv1beta1.NamespaceAssignmentStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Override"):
 		return &tenantv1beta1.OverrideApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Placement"):
@@ -30,6 +38,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &tenantv1beta1.TemplateMetadataApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Workspace"):
 		return &tenantv1beta1.WorkspaceApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("WorkspaceLimits"):
+		return &tenantv1beta1.WorkspaceLimitsApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("WorkspacePolicy"):
+		return &tenantv1beta1.WorkspacePolicyApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("WorkspacePolicySpec"):
+		return &tenantv1beta1.WorkspacePolicySpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("WorkspacePolicyStatus"):
+		return &tenantv1beta1.WorkspacePolicyStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("WorkspaceSpec"):
 		return &tenantv1beta1.WorkspaceSpecApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("WorkspaceStatus"):

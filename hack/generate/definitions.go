@@ -90,12 +90,28 @@ func describe(page *strings.Builder, definition *apiextensionsv1.CustomResourceD
 	schema := stored.Schema.OpenAPIV3Schema
 	fmt.Fprintf(page, "%s\n\n| field | type | meaning |\n|---|---|---|\n", oneLine(schema.Description))
 
-	for _, part := range []string{"spec", "status"} {
+	for _, part := range parts(schema) {
 		property := schema.Properties[part]
 		describeField(page, part, &property, slices.Contains(schema.Required, part))
 	}
 
 	page.WriteString("\n")
+}
+
+// parts are the fields at the top that every kind does not have, spec and status last.
+func parts(schema *apiextensionsv1.JSONSchemaProps) []string {
+	parts := slices.Sorted(maps.Keys(schema.Properties))
+	parts = slices.DeleteFunc(parts, func(name string) bool {
+		return slices.Contains([]string{"apiVersion", "kind", "metadata", "spec", "status"}, name)
+	})
+
+	for _, name := range []string{"spec", "status"} {
+		if _, has := schema.Properties[name]; has {
+			parts = append(parts, name)
+		}
+	}
+
+	return parts
 }
 
 func describeField(page *strings.Builder, path string, field *apiextensionsv1.JSONSchemaProps, required bool) {

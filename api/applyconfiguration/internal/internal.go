@@ -23,6 +23,18 @@ func Parser() *typed.Parser {
 var parserOnce sync.Once
 var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
+- name: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.AssignmentChange
+  map:
+    fields:
+    - name: from
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: refused
+      type:
+        scalar: string
 - name: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.ClusterOverride
   map:
     fields:
@@ -49,6 +61,76 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.Mode
+  scalar: string
+- name: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.NamespaceAssignment
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.NamespaceAssignmentSpec
+    - name: status
+      type:
+        namedType: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.NamespaceAssignmentStatus
+- name: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.NamespaceAssignmentSpec
+  map:
+    fields:
+    - name: from
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: mode
+      type:
+        namedType: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.Mode
+      default: Enforce
+    - name: selector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: workspace
+      type:
+        scalar: string
+- name: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.NamespaceAssignmentStatus
+  map:
+    fields:
+    - name: assigned
+      type:
+        scalar: numeric
+    - name: changes
+      type:
+        list:
+          elementType:
+            namedType: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.AssignmentChange
+          elementRelationship: associative
+          keys:
+          - namespace
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: pending
+      type:
+        scalar: numeric
+    - name: refused
+      type:
+        scalar: numeric
 - name: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.Override
   map:
     fields:
@@ -113,6 +195,69 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.WorkspaceStatus
+- name: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.WorkspaceLimits
+  map:
+    fields:
+    - name: namespaces
+      type:
+        scalar: numeric
+- name: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.WorkspacePolicy
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.WorkspacePolicySpec
+    - name: status
+      type:
+        namedType: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.WorkspacePolicyStatus
+- name: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.WorkspacePolicySpec
+  map:
+    fields:
+    - name: limits
+      type:
+        namedType: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.WorkspaceLimits
+    - name: mode
+      type:
+        namedType: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.Mode
+      default: Enforce
+    - name: priority
+      type:
+        scalar: numeric
+    - name: selector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+- name: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.WorkspacePolicyStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: fullWorkspaces
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: workspaceCount
+      type:
+        scalar: numeric
 - name: com.github.ks-core.ks-controller-manager.api.tenant.v1beta1.WorkspaceSpec
   map:
     fields:
@@ -133,7 +278,16 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: frozenNamespaces
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: namespaceCount
+      type:
+        scalar: numeric
+    - name: namespaceLimit
       type:
         scalar: numeric
     - name: observedGeneration

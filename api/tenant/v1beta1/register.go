@@ -17,6 +17,8 @@ func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(SchemeGroupVersion,
 		&Workspace{}, &WorkspaceList{},
 		&WorkspaceTemplate{}, &WorkspaceTemplateList{},
+		&WorkspacePolicy{}, &WorkspacePolicyList{},
+		&NamespaceAssignment{}, &NamespaceAssignmentList{},
 	)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 

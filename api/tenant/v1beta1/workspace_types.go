@@ -12,7 +12,7 @@ import (
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=ws,categories=tenant;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=1"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Manager",type=string,JSONPath=`.spec.manager`
@@ -65,6 +65,19 @@ type WorkspaceStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	NamespaceCount *int32 `json:"namespaceCount,omitempty"`
+
+	// namespaceLimit is the greatest number of namespaces that members may bring the workspace to; the strictest
+	// WorkspacePolicy decides. Absent: no limit.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	NamespaceLimit *int32 `json:"namespaceLimit,omitempty"`
+
+	// frozenNamespaces are the namespaces that members made beyond the limit, sorted, at most 100 of them. No
+	// role of the workspace is effective in them until there is room.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	FrozenNamespaces []string `json:"frozenNamespaces,omitempty"`
 }
 
 // WorkspaceList is a list of workspaces.

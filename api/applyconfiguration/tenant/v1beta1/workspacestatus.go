@@ -18,6 +18,12 @@ type WorkspaceStatusApplyConfiguration struct {
 	// namespaceCount is the number of namespaces that carry the workspace's label, those being deleted
 	// included.
 	NamespaceCount *int32 `json:"namespaceCount,omitempty"`
+	// namespaceLimit is the greatest number of namespaces that members may bring the workspace to; the strictest
+	// WorkspacePolicy decides. Absent: no limit.
+	NamespaceLimit *int32 `json:"namespaceLimit,omitempty"`
+	// frozenNamespaces are the namespaces that members made beyond the limit, sorted, at most 100 of them. No
+	// role of the workspace is effective in them until there is room.
+	FrozenNamespaces []string `json:"frozenNamespaces,omitempty"`
 }
 
 // WorkspaceStatusApplyConfiguration constructs a declarative configuration of the WorkspaceStatus type for use with
@@ -52,5 +58,23 @@ func (b *WorkspaceStatusApplyConfiguration) WithObservedGeneration(value int64) 
 // If called multiple times, the NamespaceCount field is set to the value of the last call.
 func (b *WorkspaceStatusApplyConfiguration) WithNamespaceCount(value int32) *WorkspaceStatusApplyConfiguration {
 	b.NamespaceCount = &value
+	return b
+}
+
+// WithNamespaceLimit sets the NamespaceLimit field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the NamespaceLimit field is set to the value of the last call.
+func (b *WorkspaceStatusApplyConfiguration) WithNamespaceLimit(value int32) *WorkspaceStatusApplyConfiguration {
+	b.NamespaceLimit = &value
+	return b
+}
+
+// WithFrozenNamespaces adds the given value to the FrozenNamespaces field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the FrozenNamespaces field.
+func (b *WorkspaceStatusApplyConfiguration) WithFrozenNamespaces(values ...string) *WorkspaceStatusApplyConfiguration {
+	for i := range values {
+		b.FrozenNamespaces = append(b.FrozenNamespaces, values[i])
+	}
 	return b
 }
