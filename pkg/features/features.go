@@ -32,6 +32,102 @@ const (
 	// domain: tenancy
 	// beta: v0.1
 	WorkspaceTemplate featuregate.Feature = "WorkspaceTemplate"
+
+	// Namespace makes the built-in roles of each namespace in a workspace, and workspace roles effective in it.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	Namespace featuregate.Feature = "Namespace"
+
+	// WorkspaceRole makes the native ClusterRoles of each WorkspaceRole.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	WorkspaceRole featuregate.Feature = "WorkspaceRole"
+
+	// WorkspacePolicy finds the workspaces that are full.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	WorkspacePolicy featuregate.Feature = "WorkspacePolicy"
+
+	// NamespaceAssignment puts namespaces into workspaces by selector.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	NamespaceAssignment featuregate.Feature = "NamespaceAssignment"
+
+	// GlobalRole makes the native ClusterRole of each GlobalRole.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	GlobalRole featuregate.Feature = "GlobalRole"
+
+	// GlobalRoleBinding makes the native binding of each GlobalRoleBinding.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	GlobalRoleBinding featuregate.Feature = "GlobalRoleBinding"
+
+	// Role makes the native Role of each Role of the group iam.kubesphere.io.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	Role featuregate.Feature = "Role"
+
+	// RoleBinding makes the native binding of each RoleBinding of the group iam.kubesphere.io.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	RoleBinding featuregate.Feature = "RoleBinding"
+
+	// ClusterRole makes the native ClusterRole of each ClusterRole of the group iam.kubesphere.io.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	ClusterRole featuregate.Feature = "ClusterRole"
+
+	// ClusterRoleBinding makes the native binding of each ClusterRoleBinding of the group iam.kubesphere.io.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	ClusterRoleBinding featuregate.Feature = "ClusterRoleBinding"
+
+	// RoleTemplate adds the permissions of role templates to the roles that aggregate them.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	RoleTemplate featuregate.Feature = "RoleTemplate"
+
+	// ServiceAccount gives service accounts the role their annotation names.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	ServiceAccount featuregate.Feature = "ServiceAccount"
+
+	// User hashes passwords, keeps the states of users, and cleans up after them.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	User featuregate.Feature = "User"
+
+	// LoginRecord lets login records go when they are old or too many.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	LoginRecord featuregate.Feature = "LoginRecord"
+
+	// Group cleans up after groups.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	Group featuregate.Feature = "Group"
+
+	// GroupBinding makes users members of groups.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	GroupBinding featuregate.Feature = "GroupBinding"
 )
 
 // Gates answers which features are on, and can be set from the command line.
@@ -53,14 +149,31 @@ func New() (Gates, error) {
 }
 
 func specs() map[featuregate.Feature]featuregate.VersionedSpecs {
-	return map[featuregate.Feature]featuregate.VersionedSpecs{
-		Workspace: {
+	beta := func() featuregate.VersionedSpecs {
+		return featuregate.VersionedSpecs{
 			{Version: version.MustParse("0.1"), Default: true, PreRelease: featuregate.Beta},
-		},
+		}
+	}
 
-		WorkspaceTemplate: {
-			{Version: version.MustParse("0.1"), Default: true, PreRelease: featuregate.Beta},
-		},
+	return map[featuregate.Feature]featuregate.VersionedSpecs{
+		Workspace:           beta(),
+		WorkspaceTemplate:   beta(),
+		Namespace:           beta(),
+		WorkspaceRole:       beta(),
+		WorkspacePolicy:     beta(),
+		NamespaceAssignment: beta(),
+		GlobalRole:          beta(),
+		GlobalRoleBinding:   beta(),
+		Role:                beta(),
+		RoleBinding:         beta(),
+		ClusterRole:         beta(),
+		ClusterRoleBinding:  beta(),
+		RoleTemplate:        beta(),
+		ServiceAccount:      beta(),
+		User:                beta(),
+		LoginRecord:         beta(),
+		Group:               beta(),
+		GroupBinding:        beta(),
 	}
 }
 
