@@ -100,7 +100,11 @@ const (
 	Slim         = stores.Slim
 	MetadataOnly = stores.MetadataOnly
 	VersionOnly  = stores.VersionOnly
+	Digested     = stores.Digested
 )
+
+// Digest computes what is kept of an object at depth Digested.
+type Digest = stores.Digest
 
 // Dependencies are what a controller may use of the process it runs in.
 type Dependencies struct {
@@ -117,6 +121,9 @@ type Dependencies struct {
 	// Secrets reads the Secrets that objects refer to, each version once. Nil unless the descriptor caches
 	// Secrets at VersionOnly.
 	Secrets *stores.Follower[*corev1.Secret]
+
+	// Digests returns the digests of a kind that the descriptor caches at that depth.
+	Digests func(schema.GroupVersionKind) (stores.Digests, error)
 
 	// Recorder tells of transitions.
 	Recorder events.EventRecorder

@@ -110,7 +110,7 @@ func (k *keeper) dependencies(view *stores.View, variant variant) (Dependencies,
 	}
 
 	dependencies := Dependencies{
-		Client: client, Live: k.process.live, Present: variant.has,
+		Client: client, Live: k.process.live, Present: variant.has, Digests: view.Digests,
 		Recorder: k.process.recorder(k.descriptor.Name), Clock: k.process.clock,
 	}
 

@@ -3,6 +3,7 @@ package stores
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,6 +30,9 @@ type Spec struct {
 
 	// Trim drops what nobody reads of each object, beyond what Depth drops.
 	Trim Trim
+
+	// Digest says what Depth Digest keeps of each object.
+	Digest Digest
 
 	// Labels restricts the store to the objects it selects. Nil: all.
 	Labels labels.Selector
@@ -58,6 +62,11 @@ const (
 	// VersionOnly keeps the object's key and resourceVersion, for kinds of which a
 	// few are read, live: foreign Secrets and ConfigMaps.
 	VersionOnly Depth = "version"
+
+	// Digested keeps the object's key and a short string computed from the whole of it, for
+	// kinds of which there are many and of which only one question is asked: is it as it
+	// should be?
+	Digested Depth = "digest"
 )
 
 // Trim is a function that drops fields of an object that nobody reads. Stores with
@@ -67,10 +76,21 @@ type Trim struct {
 	Do   func(client.Object)
 }
 
+// Digest computes what is kept of an object. Stores with the same name of it are
+// shared, so a name must stand for one function only.
+type Digest struct {
+	Name string
+
+	// Of returns a short string that tells apart what its users need to tell apart. Of
+	// an object for which it is empty nothing is kept. It holds on to nothing of the
+	// object.
+	Of func(client.Object) string
+}
+
 // key tells stores apart: what has the same key is the same store.
 func (s Spec) key() string {
 	return strings.Join([]string{
-		s.Kind.String(), string(s.Depth), s.Trim.Name, s.LabelString(), s.Namespace, s.Name,
+		s.Kind.String(), string(s.Depth), s.Trim.Name, s.Digest.Name, s.LabelString(), s.Namespace, s.Name,
 	}, "|")
 }
 
@@ -93,22 +113,30 @@ func (s Spec) Validate() error {
 	switch {
 	case s.Kind.Empty() || s.Resource == "":
 		return errors.New("it names no kind or no resource")
-	case s.Depth != Full && s.Depth != Slim && s.Depth != MetadataOnly && s.Depth != VersionOnly:
+	case !slices.Contains([]Depth{Full, Slim, MetadataOnly, VersionOnly, Digested}, s.Depth):
 		return fmt.Errorf("unknown depth %q", s.Depth)
 	case s.Depth == Slim && s.Trim.Do == nil:
 		return errors.New("depth slim takes a Trim that says what to drop")
-	case (s.Depth == Full || s.Depth == VersionOnly) && s.Trim.Do != nil:
+	case (s.Depth == Full || s.isFollowed()) && s.Trim.Do != nil:
 		return fmt.Errorf("depth %s takes no Trim", s.Depth)
 	case (s.Trim.Do == nil) != (s.Trim.Name == ""):
 		return errors.New("a Trim has a name and a function")
+	case (s.Depth == Digested) != (s.Digest.Of != nil && s.Digest.Name != ""):
+		return errors.New("depth digest, and no other, takes a Digest with a name and a function")
 	}
 
 	return nil
 }
 
+// isFollowed tells whether next to nothing of each object is kept.
+func (s Spec) isFollowed() bool { return s.Depth == VersionOnly || s.Depth == Digested }
+
+// asMetadata tells whether the kept objects are asked for as metadata.
+func (s Spec) asMetadata() bool { return s.Depth == MetadataOnly || s.isFollowed() }
+
 // object returns an empty object that stands for the store.
 func (s Spec) object(scheme *runtime.Scheme) (client.Object, error) {
-	if s.Depth == MetadataOnly || s.Depth == VersionOnly {
+	if s.asMetadata() {
 		return metadataOf(s.Kind), nil
 	}
 

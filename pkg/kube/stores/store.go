@@ -9,10 +9,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/metadata"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -23,7 +19,7 @@ import (
 type store struct {
 	spec Spec
 
-	// One of the two: objects, or only their versions.
+	// One of the two: objects, or only their versions or digests.
 	cache    cache.Cache
 	informer cache.Informer
 	versions *Versions
@@ -49,8 +45,8 @@ func (s *Stores) newStore(ctx context.Context, spec Spec) (*store, func(context.
 		spec: spec, users: map[*View]struct{}{}, indexes: map[string]bool{}, done: make(chan struct{}),
 	}
 
-	if spec.Depth == VersionOnly {
-		run, err := s.newVersionStore(made)
+	if spec.isFollowed() {
+		run, err := s.newFollowingStore(made)
 
 		return made, run, err
 	}
@@ -79,54 +75,6 @@ func (s *Stores) newStore(ctx context.Context, spec Spec) (*store, func(context.
 	}
 
 	return made, made.cache.Start, nil
-}
-
-func (s *Stores) newVersionStore(made *store) (func(context.Context) error, error) {
-	clients, err := metadata.NewForConfigAndClient(metadata.ConfigFor(s.options.Config), s.options.HTTPClient)
-	if err != nil {
-		return nil, fmt.Errorf("make a metadata client: %w", err)
-	}
-
-	spec := made.spec
-	resource := clients.Resource(spec.Kind.GroupVersion().WithResource(spec.Resource)).Namespace(spec.Namespace)
-
-	restrict := func(options *metav1.ListOptions) {
-		options.LabelSelector = spec.LabelString()
-		if spec.Name != "" {
-			options.FieldSelector = metav1.ObjectNameField + "=" + spec.Name
-		}
-	}
-
-	// A reflector of one's own tells nobody of its failures.
-	onError := s.onWatchErrorOf(made)
-	source := toolscache.ToListWatcherWithWatchListSemantics(&toolscache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-			restrict(&options)
-
-			list, err := resource.List(ctx, options)
-			onError(ctx, nil, err)
-
-			return list, err
-		},
-		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-			restrict(&options)
-
-			watcher, err := resource.Watch(ctx, options)
-			onError(ctx, nil, err)
-
-			return watcher, err
-		},
-	}, clients)
-
-	made.versions = newVersions()
-	reflector := toolscache.NewReflectorWithOptions(source, metadataOf(spec.Kind), made.versions,
-		toolscache.ReflectorOptions{Name: "stores/" + spec.Resource})
-
-	return func(ctx context.Context) error {
-		reflector.RunWithContext(ctx)
-
-		return nil
-	}, nil
 }
 
 // hasSynced tells whether the store has had all there was when it began.

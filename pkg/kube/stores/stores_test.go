@@ -416,7 +416,12 @@ func TestReadsOutsideOfTheView(t *testing.T) {
 				t.Fatalf("error %v, want a NotKeptError", err)
 			}
 
-			if !strings.Contains(notKept.Error(), notKept.User+" does not keep") ||
+			says := " does not keep"
+			if notKept.Released {
+				says = " has been stopped and reads nothing any more"
+			}
+
+			if !strings.Contains(notKept.Error(), notKept.User+says) ||
 				!strings.Contains(notKept.Error(), notKept.Kind.Kind) {
 				t.Errorf("message %q", notKept)
 			}

@@ -2,6 +2,7 @@ package stores
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
@@ -11,14 +12,26 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 )
 
-// Versions knows every object of a kind by key and resourceVersion, and nothing
-// else of it.
+// Digests knows what was computed of each object of a kind.
+type Digests interface {
+	// Version returns the digest of an object, and whether there is one.
+	Version(key types.NamespacedName) (string, bool)
+
+	// InNamespace returns the digests of the objects in a namespace by their names. Objects of the cluster are
+	// in the namespace "".
+	InNamespace(namespace string) map[string]string
+}
+
+// Versions knows every object of a kind by its key and one short string, its
+// resourceVersion or a digest, and nothing else of it.
 type Versions struct {
-	mutex    sync.RWMutex
-	versions map[types.NamespacedName]string
-	// namespaces holds each namespace once: the keys of a namespace share its string.
-	namespaces map[string]string
-	handlers   map[*versionHandler]struct{}
+	value func(metav1.Object) string
+
+	mutex sync.RWMutex
+	// versions by namespace and name: the objects of a namespace share its string.
+	versions map[string]map[string]string
+	count    int
+	handlers map[*versionHandler]struct{}
 
 	synced   chan struct{}
 	syncOnce sync.Once
@@ -30,25 +43,36 @@ type versionHandler struct {
 }
 
 // Versions is what a reflector fills.
-var _ toolscache.TransformingStore = &Versions{}
+var (
+	_ toolscache.TransformingStore = &Versions{}
+	_ Digests                      = &Versions{}
+)
 
-func newVersions() *Versions {
+func newVersions(value func(metav1.Object) string) *Versions {
 	return &Versions{
-		versions:   map[types.NamespacedName]string{},
-		namespaces: map[string]string{},
-		handlers:   map[*versionHandler]struct{}{},
-		synced:     make(chan struct{}),
+		value:    value,
+		versions: map[string]map[string]string{},
+		handlers: map[*versionHandler]struct{}{},
+		synced:   make(chan struct{}),
 	}
 }
 
-// Version returns the resourceVersion of an object, and whether it exists.
+// Version returns the resourceVersion or digest of an object, and whether it exists.
 func (v *Versions) Version(key types.NamespacedName) (string, bool) {
 	v.mutex.RLock()
 	defer v.mutex.RUnlock()
 
-	version, found := v.versions[key]
+	version, found := v.versions[key.Namespace][key.Name]
 
 	return version, found
+}
+
+// InNamespace implements Digests.
+func (v *Versions) InNamespace(namespace string) map[string]string {
+	v.mutex.RLock()
+	defer v.mutex.RUnlock()
+
+	return maps.Clone(v.versions[namespace])
 }
 
 // Len returns the number of objects.
@@ -56,7 +80,7 @@ func (v *Versions) Len() int {
 	v.mutex.RLock()
 	defer v.mutex.RUnlock()
 
-	return len(v.versions)
+	return v.count
 }
 
 // subscribe tells a handler of what is there and of every change from now on. It
@@ -65,8 +89,10 @@ func (v *Versions) subscribe(handler *versionHandler) func() {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
 
-	for key, version := range v.versions {
-		handler.changed(key, "", version, true)
+	for namespace, names := range v.versions {
+		for name, version := range names {
+			handler.changed(types.NamespacedName{Namespace: namespace, Name: name}, "", version, true)
+		}
 	}
 
 	v.handlers[handler] = struct{}{}
@@ -81,15 +107,15 @@ func (v *Versions) subscribe(handler *versionHandler) func() {
 
 // set notes the version of an object; an empty one means that it is gone.
 func (v *Versions) setLocked(key types.NamespacedName, version string) {
-	before := v.versions[key]
+	before := v.versions[key.Namespace][key.Name]
 	if before == version {
 		return
 	}
 
 	if version == "" {
-		delete(v.versions, key)
+		v.removeLocked(key)
 	} else {
-		v.versions[v.internLocked(key)] = version
+		v.putLocked(key, version, before == "")
 	}
 
 	initial := !v.isSynced()
@@ -98,16 +124,32 @@ func (v *Versions) setLocked(key types.NamespacedName, version string) {
 	}
 }
 
-// internLocked returns a key that shares its namespace with the others, and holds
-// on to nothing of the answer it came from.
-func (v *Versions) internLocked(key types.NamespacedName) types.NamespacedName {
-	namespace, known := v.namespaces[key.Namespace]
-	if !known {
-		namespace = strings.Clone(key.Namespace)
-		v.namespaces[namespace] = namespace
+func (v *Versions) removeLocked(key types.NamespacedName) {
+	names := v.versions[key.Namespace]
+	delete(names, key.Name)
+
+	if len(names) == 0 {
+		delete(v.versions, key.Namespace)
 	}
 
-	return types.NamespacedName{Namespace: namespace, Name: strings.Clone(key.Name)}
+	v.count--
+}
+
+// putLocked holds on to nothing of the answer that the strings came from.
+func (v *Versions) putLocked(key types.NamespacedName, version string, isNew bool) {
+	names, known := v.versions[key.Namespace]
+	if !known {
+		names = map[string]string{}
+		v.versions[strings.Clone(key.Namespace)] = names
+	}
+
+	name := key.Name
+	if isNew {
+		name = strings.Clone(name)
+		v.count++
+	}
+
+	names[name] = strings.Clone(version)
 }
 
 func (v *Versions) isSynced() bool {
@@ -129,7 +171,7 @@ func (v *Versions) Update(obj any) error { return v.note(obj, false) }
 func (v *Versions) Delete(obj any) error { return v.note(obj, true) }
 
 func (v *Versions) note(obj any, gone bool) error {
-	key, version, err := keyAndVersion(obj)
+	key, version, err := v.keyAndVersion(obj)
 	if err != nil {
 		return err
 	}
@@ -151,7 +193,7 @@ func (v *Versions) Replace(list []any, _ string) error {
 	present := make(map[types.NamespacedName]string, len(list))
 
 	for _, obj := range list {
-		key, version, err := keyAndVersion(obj)
+		key, version, err := v.keyAndVersion(obj)
 		if err != nil {
 			return err
 		}
@@ -162,7 +204,7 @@ func (v *Versions) Replace(list []any, _ string) error {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
 
-	for key := range v.versions {
+	for _, key := range v.keysLocked() {
 		if _, stays := present[key]; !stays {
 			v.setLocked(key, "")
 		}
@@ -177,28 +219,25 @@ func (v *Versions) Replace(list []any, _ string) error {
 	return nil
 }
 
+func (v *Versions) keysLocked() []types.NamespacedName {
+	keys := make([]types.NamespacedName, 0, v.count)
+
+	for namespace, names := range v.versions {
+		for name := range names {
+			keys = append(keys, types.NamespacedName{Namespace: namespace, Name: name})
+		}
+	}
+
+	return keys
+}
+
 // Resync implements cache.ReflectorStore. There is nothing to do again.
 func (*Versions) Resync() error { return nil }
 
-// Transformer implements cache.TransformingStore: what a reflector collects before
-// the first Replace is as small as what is kept.
-func (*Versions) Transformer() toolscache.TransformFunc {
-	return func(obj any) (any, error) {
-		object, err := meta.Accessor(obj)
-		if err != nil {
-			return obj, nil //nolint:nilerr // a tombstone, which has nothing to drop
-		}
+// Transformer implements cache.TransformingStore.
+func (v *Versions) Transformer() toolscache.TransformFunc { return v.transformer() }
 
-		slim := &metav1.PartialObjectMetadata{}
-		slim.SetNamespace(object.GetNamespace())
-		slim.SetName(object.GetName())
-		slim.SetResourceVersion(object.GetResourceVersion())
-
-		return slim, nil
-	}
-}
-
-func keyAndVersion(obj any) (types.NamespacedName, string, error) {
+func (v *Versions) keyAndVersion(obj any) (types.NamespacedName, string, error) {
 	if tombstone, isTombstone := obj.(toolscache.DeletedFinalStateUnknown); isTombstone {
 		obj = tombstone.Obj
 	}
@@ -210,5 +249,9 @@ func keyAndVersion(obj any) (types.NamespacedName, string, error) {
 
 	key := types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}
 
-	return key, strings.Clone(object.GetResourceVersion()), nil
+	if kept, isNoted := obj.(*noted); isNoted {
+		return key, kept.value, nil
+	}
+
+	return key, v.value(object), nil
 }

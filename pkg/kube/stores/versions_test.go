@@ -85,7 +85,7 @@ func TestVersions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			versions := newVersions()
+			versions := newVersions(metav1.Object.GetResourceVersion)
 			if err := versions.Replace([]any{at("n", "old", "1")}, "1"); err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +102,7 @@ func TestVersions(t *testing.T) {
 				t.Errorf("told (-want +got):\n%s", diff)
 			}
 
-			if diff := cmp.Diff(test.left, versions.versions); diff != "" {
+			if diff := cmp.Diff(test.left, flat(versions)); diff != "" {
 				t.Errorf("kept (-want +got):\n%s", diff)
 			}
 
@@ -120,7 +120,7 @@ func TestVersions(t *testing.T) {
 func TestVersionsOfWhatHasNone(t *testing.T) {
 	t.Parallel()
 
-	versions := newVersions()
+	versions := newVersions(metav1.Object.GetResourceVersion)
 
 	for name, err := range map[string]error{
 		"add":     versions.Add("text"),
@@ -141,7 +141,7 @@ func TestVersionsOfWhatHasNone(t *testing.T) {
 func TestVersionsTellWhatIsInitial(t *testing.T) {
 	t.Parallel()
 
-	versions := newVersions()
+	versions := newVersions(metav1.Object.GetResourceVersion)
 	early, handler := subscriber()
 	versions.subscribe(handler)
 
@@ -176,7 +176,7 @@ func TestVersionsTellWhatIsInitial(t *testing.T) {
 func TestVersionsTransformer(t *testing.T) {
 	t.Parallel()
 
-	transform := newVersions().Transformer()
+	transform := newVersions(metav1.Object.GetResourceVersion).Transformer()
 
 	whole := &corev1.Secret{
 		ObjectMeta: at("n", "a", "1").ObjectMeta,
@@ -189,14 +189,30 @@ func TestVersionsTransformer(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if diff := cmp.Diff(at("n", "a", "1"), got); diff != "" {
-		t.Errorf("kept (-want +got):\n%s", diff)
+	kept, isNoted := got.(*noted)
+	if !isNoted {
+		t.Fatalf("kept a %T", got)
+	}
+
+	want := at("n", "a", "1").ObjectMeta
+	if diff := cmp.Diff(want, kept.ObjectMeta); diff != "" || kept.value != "1" {
+		t.Errorf("kept value %q (-want +got):\n%s", kept.value, diff)
 	}
 
 	tombstone := toolscache.DeletedFinalStateUnknown{Key: "n/a", Obj: whole}
 	if got, err := transform(tombstone); err != nil || !cmp.Equal(tombstone, got) {
 		t.Errorf("a tombstone became %v, %v", got, err)
 	}
+}
+
+// flat returns all that is known by its key.
+func flat(v *Versions) map[types.NamespacedName]string {
+	all := map[types.NamespacedName]string{}
+	for _, key := range v.keysLocked() {
+		all[key] = v.versions[key.Namespace][key.Name]
+	}
+
+	return all
 }
 
 // drawn returns one of a few objects in one of a few versions.
@@ -273,7 +289,7 @@ func (m *model) replace(seed, seed2 byte) error {
 func (m *model) check(t *testing.T) {
 	t.Helper()
 
-	if diff := cmp.Diff(m.known, m.versions.versions); diff != "" {
+	if diff := cmp.Diff(m.known, flat(m.versions)); diff != "" {
 		t.Fatalf("kept (-want +got):\n%s", diff)
 	}
 
@@ -310,7 +326,7 @@ func FuzzVersions(f *testing.F) {
 
 	f.Fuzz(func(t *testing.T, operations []byte) {
 		m := &model{
-			versions: newVersions(), known: map[types.NamespacedName]string{},
+			versions: newVersions(metav1.Object.GetResourceVersion), known: map[types.NamespacedName]string{},
 			told: map[*told]func(){}, parted: map[*told]int{},
 		}
 
@@ -358,7 +374,7 @@ func decoded(text string) string { return strings.Clone(text) }
 func BenchmarkBytesPerObject(b *testing.B) {
 	keepers := map[string]func() any{
 		"versions": func() any {
-			versions := newVersions()
+			versions := newVersions(metav1.Object.GetResourceVersion)
 			transform := versions.Transformer()
 
 			list := make([]any, 0, followedSecrets)
@@ -419,12 +435,12 @@ func TestModelCatchesWhatIsNotTold(t *testing.T) {
 	t.Parallel()
 
 	got, handler := subscriber()
-	versions := newVersions()
+	versions := newVersions(metav1.Object.GetResourceVersion)
 	versions.subscribe(handler)
 
-	versions.versions[keyOf("n", "a")] = "1" // past its door
+	versions.versions["n"] = map[string]string{"a": "1"} // past its door
 
-	if maps.Equal(got.known, versions.versions) {
+	if maps.Equal(got.known, flat(versions)) {
 		t.Error("the subscriber knows what it was not told")
 	}
 

@@ -39,7 +39,7 @@ type representation struct {
 }
 
 func representationOf(spec Spec) representation {
-	return representation{kind: spec.Kind, metadata: spec.Depth == MetadataOnly || spec.Depth == VersionOnly}
+	return representation{kind: spec.Kind, metadata: spec.asMetadata()}
 }
 
 // Get implements client.Reader.
@@ -123,7 +123,11 @@ func (v *View) Index(ctx context.Context, object client.Object, field string, va
 	return nil
 }
 
-// Versions returns the versions of a kind that the view keeps at that depth.
+// Digests returns the digests of a kind that the view keeps at that depth.
+func (v *View) Digests(kind schema.GroupVersionKind) (Digests, error) { return v.Versions(kind) }
+
+// Versions returns the versions, or the digests, of a kind that the view keeps at such
+// a depth.
 func (v *View) Versions(kind schema.GroupVersionKind) (*Versions, error) {
 	found, err := v.find(representation{kind: kind, metadata: true})
 	if err != nil {
@@ -131,7 +135,7 @@ func (v *View) Versions(kind schema.GroupVersionKind) (*Versions, error) {
 	}
 
 	if found.versions == nil {
-		return nil, fmt.Errorf("%s is not kept by version", kind)
+		return nil, fmt.Errorf("%s is not kept by version or digest", kind)
 	}
 
 	return found.versions, nil
@@ -228,15 +232,18 @@ func (v *View) storeOf(object runtime.Object) (*store, error) {
 // ended.
 func (v *View) find(place representation) (*store, error) {
 	found, exists := v.byRepresentation[place]
+	notKept := &NotKeptError{User: v.user.Name, Kind: place.kind, Metadata: place.metadata}
 
 	select {
 	case <-v.released:
-		exists = false
+		notKept.Released = true
+
+		return nil, notKept
 	default:
 	}
 
 	if !exists {
-		return nil, &NotKeptError{User: v.user.Name, Kind: place.kind, Metadata: place.metadata}
+		return nil, notKept
 	}
 
 	return found, nil
@@ -247,6 +254,9 @@ type NotKeptError struct {
 	User     string
 	Kind     schema.GroupVersionKind
 	Metadata bool
+
+	// Released is set where the view was released before: a run of a controller outlived its time.
+	Released bool
 }
 
 // Error implements error.
@@ -254,6 +264,10 @@ func (e *NotKeptError) Error() string {
 	what := e.Kind.String()
 	if e.Metadata {
 		what = "the metadata of " + what
+	}
+
+	if e.Released {
+		return fmt.Sprintf("%s has been stopped and reads nothing any more, not even %s", e.User, what)
 	}
 
 	return fmt.Sprintf("%s does not keep %s: add it to the descriptor's Caches", e.User, what)
