@@ -52,6 +52,15 @@ type Options struct {
 	// Scheduler starts kube-scheduler.
 	Scheduler bool
 
+	// State is the folder (Dir) of an earlier control plane that has ended. This one begins with a copy of its
+	// objects and keeps its root certificate and its key for service accounts, so that nothing has to be written
+	// anew. Empty: an empty cluster.
+	State string
+
+	// EtcdFlags and APIServerFlags are further flags, without their dashes.
+	EtcdFlags      map[string]string
+	APIServerFlags map[string]string
+
 	// Meanwhile is called as soon as the API server serves, while the other programs warm up: for what needs
 	// nothing but the API server. Start returns when both are done; may be nil.
 	Meanwhile func(context.Context, *Cluster) error
@@ -123,6 +132,12 @@ func prepare(ctx context.Context, options Options) (*Cluster, error) {
 
 	if options.Logf == nil {
 		options.Logf = func(string, ...any) {}
+	}
+
+	if options.State != "" {
+		if err := copyState(options.State, dir); err != nil {
+			return nil, err
+		}
 	}
 
 	cluster := &Cluster{options: options, assets: assets, dir: dir, plane: &envtest.ControlPlane{}}
@@ -208,6 +223,16 @@ func (c *Cluster) Dir() string { return c.dir }
 
 // Assets is the folder with the programs that run.
 func (c *Cluster) Assets() string { return c.assets }
+
+// PIDs are the process ids of the programs that run, by the name of the program.
+func (c *Cluster) PIDs() map[string]int {
+	pids := map[string]int{}
+	for _, program := range c.running {
+		pids[program.name] = program.pid
+	}
+
+	return pids
+}
 
 // APIServerReady is when the API server first said that it is healthy.
 func (c *Cluster) APIServerReady() time.Time { return c.apiReady }

@@ -47,6 +47,59 @@ func TestCluster(t *testing.T) {
 	t.Run("kubectl", func(t *testing.T) { testKubectl(t, c) })
 }
 
+// TestState ends a control plane and goes on with a copy of it: objects, tokens and root certificate are the same.
+func TestState(t *testing.T) {
+	first, err := cluster.Start(t.Context(), cluster.Options{Dir: t.TempDir() + "/first"})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := clientsFor(t, first.Config()).CoreV1().ConfigMaps("default").
+		Create(t.Context(), configMap("kept"), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := first.Stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	flags := map[string]string{"audit-log-path": "-", "audit-policy-file": writePolicy(t)}
+	second := cluster.ForTest(t, cluster.Options{State: first.Dir(), ControllerManager: true, APIServerFlags: flags})
+
+	if diff := cmp.Diff(first.Config().CAData, second.Config().CAData); diff != "" {
+		t.Errorf("root certificate: %s", diff)
+	}
+
+	if _, err := clientsFor(t, second.Config()).CoreV1().ConfigMaps("default").
+		Get(t.Context(), "kept", metav1.GetOptions{}); err != nil {
+		t.Error(err)
+	}
+
+	for _, program := range []string{"etcd", "kube-apiserver", "kube-controller-manager"} {
+		if second.PIDs()[program] == 0 {
+			t.Errorf("no process id of %s", program)
+		}
+	}
+
+	if log, err := os.ReadFile(second.Dir() + "/logs/kube-apiserver.log"); err != nil ||
+		!strings.Contains(string(log), `"kind":"Event"`) {
+		t.Errorf("the flags for the audit log have had no effect: %v", err)
+	}
+}
+
+func writePolicy(t *testing.T) string {
+	t.Helper()
+
+	path := t.TempDir() + "/policy.yaml"
+	policy := "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n"
+
+	if err := os.WriteFile(path, []byte(policy), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	return path
+}
+
 func testNamespaceDeletion(t *testing.T, clients kubernetes.Interface) {
 	ctx := t.Context()
 	namespaces := clients.CoreV1().Namespaces()

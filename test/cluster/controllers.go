@@ -2,8 +2,6 @@ package cluster
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/ks-core/ks-controller-manager/test/cluster/process"
@@ -12,19 +10,14 @@ import (
 // startControllerManager runs the real one with its own user and one service account per controller, as a
 // production cluster does: RBAC that is too narrow shows here.
 func (c *Cluster) startControllerManager(context.Context) error {
-	authority := filepath.Join(c.dir, certificates, "ca.crt")
-	if err := os.WriteFile(authority, c.admin.CAData, 0o600); err != nil {
-		return fmt.Errorf("writing the root certificate for %s: %w", controllerManager, err)
-	}
-
 	return c.startChild(controllerManager,
 		"--use-service-account-credentials",
 		// Each of its controllers makes a service account and a token for itself first: at the usual 20 calls a
 		// second that takes longer than everything else together.
 		"--kube-api-qps=1000", "--kube-api-burst=1000",
 		// Named by envtest.
-		"--service-account-private-key-file="+filepath.Join(c.dir, certificates, "sa-signer.key"),
-		"--root-ca-file="+authority,
+		"--service-account-private-key-file="+filepath.Join(c.dir, certificates, signerKey),
+		"--root-ca-file="+filepath.Join(c.dir, certificates, rootCertificate),
 	)
 }
 

@@ -76,6 +76,10 @@ func (c *Cluster) startEtcd(context.Context) error {
 	// It elects itself, there is nobody to wait for.
 	server.Configure().Set("heartbeat-interval", "20").Set("election-timeout", "100")
 
+	for flag, value := range c.options.EtcdFlags {
+		server.Configure().Set(flag, value)
+	}
+
 	if port := c.options.EtcdPort; port != 0 {
 		server.URL = &url.URL{Scheme: "http", Host: ports.Address(port)}
 	}
@@ -119,12 +123,29 @@ func (c *Cluster) startAPIServer(context.Context) error {
 		server.Configure().Disable("disable-admission-plugins")
 	}
 
+	for flag, value := range c.options.APIServerFlags {
+		server.Configure().Set(flag, value)
+	}
+
+	if c.options.State != "" {
+		authority, err := os.ReadFile(filepath.Join(c.dir, certificates, rootCertificate))
+		if err != nil {
+			return fmt.Errorf("reading the root certificate of the earlier control plane: %w", err)
+		}
+
+		server.CA = authority // envtest knows it only when it has made it
+	}
+
 	c.plane.APIServer = server
 	if err := server.Start(); err != nil {
 		return process.Failure(apiServer, log.Name(), fmt.Errorf("did not start: %w", err))
 	}
 
 	c.apiReady = time.Now()
+
+	if err := writeRootCertificate(c.dir, server.CA); err != nil {
+		return err
+	}
 
 	return c.launched(apiServer)
 }
