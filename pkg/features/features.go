@@ -45,6 +45,12 @@ const (
 	// beta: v0.1
 	WorkspaceRole featuregate.Feature = "WorkspaceRole"
 
+	// WorkspaceRoleBinding reports on each WorkspaceRoleBinding.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	WorkspaceRoleBinding featuregate.Feature = "WorkspaceRoleBinding"
+
 	// WorkspacePolicy finds the workspaces that are full.
 	//
 	// domain: tenancy
@@ -156,24 +162,25 @@ func specs() map[featuregate.Feature]featuregate.VersionedSpecs {
 	}
 
 	return map[featuregate.Feature]featuregate.VersionedSpecs{
-		Workspace:           beta(),
-		WorkspaceTemplate:   beta(),
-		Namespace:           beta(),
-		WorkspaceRole:       beta(),
-		WorkspacePolicy:     beta(),
-		NamespaceAssignment: beta(),
-		GlobalRole:          beta(),
-		GlobalRoleBinding:   beta(),
-		Role:                beta(),
-		RoleBinding:         beta(),
-		ClusterRole:         beta(),
-		ClusterRoleBinding:  beta(),
-		RoleTemplate:        beta(),
-		ServiceAccount:      beta(),
-		User:                beta(),
-		LoginRecord:         beta(),
-		Group:               beta(),
-		GroupBinding:        beta(),
+		Workspace:            beta(),
+		WorkspaceTemplate:    beta(),
+		Namespace:            beta(),
+		WorkspaceRole:        beta(),
+		WorkspaceRoleBinding: beta(),
+		WorkspacePolicy:      beta(),
+		NamespaceAssignment:  beta(),
+		GlobalRole:           beta(),
+		GlobalRoleBinding:    beta(),
+		Role:                 beta(),
+		RoleBinding:          beta(),
+		ClusterRole:          beta(),
+		ClusterRoleBinding:   beta(),
+		RoleTemplate:         beta(),
+		ServiceAccount:       beta(),
+		User:                 beta(),
+		LoginRecord:          beta(),
+		Group:                beta(),
+		GroupBinding:         beta(),
 	}
 }
 

@@ -28,6 +28,9 @@ const (
 	// SelfServiceAnnotation "true" on a namespace says that a member of the workspace made it.
 	SelfServiceAnnotation = "tenant.kubesphere.io/self-service"
 
+	// CreatorBoundAnnotation on a namespace says that this creator was made its administrator, which is done once.
+	CreatorBoundAnnotation = "tenant.kubesphere.io/creator-bound"
+
 	// ProjectRolesAnnotation on a WorkspaceTemplate or Workspace: "true" makes workspace roles effective in its
 	// namespaces also where that is off by default (system-workspace), "false" switches it off.
 	ProjectRolesAnnotation = "tenant.kubesphere.io/project-roles"

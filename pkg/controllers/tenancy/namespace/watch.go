@@ -1,0 +1,169 @@
+package namespace
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	iamv1alpha2 "github.com/ks-core/ks-controller-manager/api/iam/v1alpha2"
+	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
+	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/manager"
+)
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// settle is how long a namespace waits after a change of what the controller made in it: its own writes come back
+// one by one, and looking once is enough.
+const settle = 300 * time.Millisecond
+
+// watches wake a namespace by itself, by what was made in it, and by what belongs to its workspace. What concerns
+// all namespaces wakes them with low priority, so that nobody's edit waits behind.
+func watches(reader client.Reader) []manager.Watch {
+	find := finder{reader}
+	inWorkspace := handler.EnqueueRequestsFromMapFunc(find.inWorkspaceOf)
+	everywhere := toAll(find.everywhere)
+	child := toNamespaceOf()
+
+	return []manager.Watch{
+		{
+			Object:  manager.MetadataOf(namespaceKind()),
+			Handler: &handler.EnqueueRequestForObject{}, Predicates: []predicate.Predicate{relevantChange()},
+		},
+		{Object: &tenantv1beta1.Workspace{}, Handler: handler.EnqueueRequestsFromMapFunc(find.inWorkspace),
+			Predicates: []predicate.Predicate{predicate.Or(predicate.LabelChangedPredicate{},
+				predicate.AnnotationChangedPredicate{})}},
+		{Object: &iamv1beta1.WorkspaceRole{}, Handler: inWorkspace},
+		{Object: &iamv1beta1.WorkspaceRoleBinding{}, Handler: inWorkspace},
+		{Object: &tenantv1beta1.WorkspacePolicy{}, Handler: everywhere,
+			Predicates: []predicate.Predicate{predicate.GenerationChangedPredicate{}}},
+		{Object: &iamv1beta1.BuiltinRole{}, Handler: everywhere},
+		{Object: &iamv1alpha2.RoleBase{}, Handler: everywhere},
+		{Object: manager.MetadataOf(apiServiceKind()), Handler: everywhere,
+			Predicates: []predicate.Predicate{comesOrGoes()}},
+		{Object: manager.MetadataOf(rbacKind("Role")), Handler: child},
+		{Object: manager.MetadataOf(rbacKind("RoleBinding")), Handler: child},
+		{Object: manager.MetadataOf(iamKind("Role")), Handler: child},
+	}
+}
+
+// finder looks up in the caches whom an event concerns.
+type finder struct{ reader client.Reader }
+
+// inWorkspace finds the namespaces of a workspace.
+func (f finder) inWorkspace(ctx context.Context, workspace client.Object) []reconcile.Request {
+	return f.list(ctx, client.MatchingFields{indexOfWorkspace: workspace.GetName()})
+}
+
+// inWorkspaceOf finds the namespaces of the workspace that an object belongs to.
+func (f finder) inWorkspaceOf(ctx context.Context, object client.Object) []reconcile.Request {
+	name := object.GetLabels()[tenantv1beta1.WorkspaceLabel]
+	if name == "" {
+		return nil
+	}
+
+	return f.list(ctx, client.MatchingFields{indexOfWorkspace: name})
+}
+
+func (f finder) everywhere(ctx context.Context) []reconcile.Request { return f.list(ctx) }
+
+func (f finder) list(ctx context.Context, options ...client.ListOption) []reconcile.Request {
+	namespaces := &metav1.PartialObjectMetadataList{}
+	namespaces.SetGroupVersionKind(namespaceKind())
+
+	err := f.reader.List(ctx, namespaces, append(options, client.UnsafeDisableDeepCopy)...)
+	if err != nil {
+		// It is in memory: only a controller that is being stopped fails here.
+		klog.FromContext(ctx).V(1).Info("Cannot look up namespaces", "reason", err.Error())
+
+		return nil
+	}
+
+	requests := make([]reconcile.Request, 0, len(namespaces.Items))
+	for i := range namespaces.Items {
+		requests = append(requests, request(namespaces.Items[i].Name))
+	}
+
+	return requests
+}
+
+func request(namespace string) reconcile.Request {
+	return reconcile.Request{NamespacedName: types.NamespacedName{Name: namespace}}
+}
+
+// toAll wakes all namespaces behind all that is more urgent. At the start every namespace is woken by itself.
+func toAll(everywhere func(context.Context) []reconcile.Request) handler.EventHandler {
+	wake := func(ctx context.Context, q queue) {
+		for _, request := range everywhere(ctx) {
+			add(q, request, settle)
+		}
+	}
+
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, created event.CreateEvent, q queue) {
+			if !created.IsInInitialList {
+				wake(ctx, q)
+			}
+		},
+		UpdateFunc: func(ctx context.Context, _ event.UpdateEvent, q queue) { wake(ctx, q) },
+		DeleteFunc: func(ctx context.Context, _ event.DeleteEvent, q queue) { wake(ctx, q) },
+	}
+}
+
+// toNamespaceOf wakes the namespace that an object is in.
+func toNamespaceOf() handler.EventHandler {
+	wake := func(object client.Object, q queue) { add(q, request(object.GetNamespace()), settle) }
+
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, created event.CreateEvent, q queue) {
+			if !created.IsInInitialList {
+				wake(created.Object, q)
+			}
+		},
+		UpdateFunc: func(_ context.Context, updated event.UpdateEvent, q queue) { wake(updated.ObjectNew, q) },
+		DeleteFunc: func(_ context.Context, deleted event.DeleteEvent, q queue) { wake(deleted.Object, q) },
+	}
+}
+
+// add wakes with low priority.
+func add(q queue, request reconcile.Request, after time.Duration) {
+	if prioritised, is := q.(priorityqueue.PriorityQueue[reconcile.Request]); is {
+		prioritised.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority), After: after}, request)
+
+		return
+	}
+
+	q.AddAfter(request, after)
+}
+
+// relevantChange lets changes of what the controller looks at pass: namespaces have no generation.
+func relevantChange() predicate.Predicate {
+	return predicate.Or(
+		predicate.LabelChangedPredicate{},
+		predicate.AnnotationChangedPredicate{},
+		predicate.Funcs{
+			UpdateFunc: func(updated event.UpdateEvent) bool {
+				before, after := updated.ObjectOld, updated.ObjectNew
+
+				return len(before.GetFinalizers()) != len(after.GetFinalizers()) ||
+					len(before.GetOwnerReferences()) != len(after.GetOwnerReferences()) ||
+					before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero()
+			},
+		})
+}
+
+// comesOrGoes keeps out the status of an API, which changes whenever its server has a bad day.
+func comesOrGoes() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
+}
+
