@@ -1,0 +1,263 @@
+package guard_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const (
+	rbac   = "/apis/rbac.authorization.k8s.io/v1/"
+	inA    = rbac + "namespaces/team-a-one/"
+	inB    = rbac + "namespaces/team-b-one/"
+	iam    = "/apis/iam.kubesphere.io/v1beta1/"
+	iamOld = "/apis/iam.kubesphere.io/v1alpha2/"
+	tenant = "/apis/tenant.kubesphere.io/v1beta1/"
+
+	managedLabel = `"labels":{"app.kubernetes.io/managed-by":"ks-controller-manager"}`
+	anybody      = `"subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"mallory"}]`
+	anything     = `"rules":[{"apiGroups":["*"],"resources":["*"],"verbs":["*"]}]`
+)
+
+// managedObjects change what the manager has made, make others look like it, or take off what tells them apart.
+func managedObjects() []attempt {
+	var out []attempt
+
+	for _, kind := range []struct{ path, change, make string }{
+		{inA + "roles/", anything, `"kind":"Role"`},
+		{
+			inA + "rolebindings/", anybody,
+			`"kind":"RoleBinding","roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"made"}`,
+		},
+		{rbac + "clusterroles/", anything, `"kind":"ClusterRole"`},
+		{
+			rbac + "clusterrolebindings/", anybody,
+			`"kind":"ClusterRoleBinding","roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"made"}`,
+		},
+		{iam + "namespaces/team-a-one/roles/", anything, `"kind":"Role","rules":[]`},
+		{
+			iam + "namespaces/team-a-one/rolebindings/", anybody,
+			`"kind":"RoleBinding","subjects":[],"roleRef":{"apiGroup":"iam.kubesphere.io","kind":"Role","name":"made"}`,
+		},
+	} {
+		path := kind.path + "made"
+		group := strings.Join(strings.Split(path, "/")[2:4], "/")
+
+		out = append(out, all(oscar, managed,
+			request{merge, path, "{" + kind.change + "}"},
+			request{put, path, "{" + kind.change + "}"},
+			request{
+				apply, path,
+				fmt.Sprintf(`{"apiVersion":%q,%s,"metadata":{"name":"made"},%s}`, group, withoutContent(kind.make), kind.change),
+			},
+			request{merge, path, `{"metadata":{"labels":null}}`},
+			request{patch, path, `[{"op":"remove","path":"/metadata/labels/app.kubernetes.io~1managed-by"}]`},
+			request{merge, path, `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"me"}}}`},
+			request{merge, path, `{"metadata":{"finalizers":["example.com/hold"]}}`},
+			request{remove, path, ""},
+			request{remove, strings.TrimSuffix(kind.path, "/") + "?fieldSelector=metadata.name=made", ""},
+			request{
+				post, strings.TrimSuffix(kind.path, "/"),
+				fmt.Sprintf(`{"apiVersion":%q,%s,"metadata":{"name":"alike",%s}}`, group, kind.make, managedLabel),
+			},
+		)...)
+	}
+
+	return append(out, all(nora, managed,
+		request{merge, inA + "roles/made", "{" + anything + "}"},
+		request{merge, inA + "roles/mine", "{\"metadata\":{" + managedLabel + "}}"},
+		request{remove, inA + "rolebindings/made", ""},
+		request{remove, iam + "namespaces/team-a-one/roles/made", ""},
+	)...)
+}
+
+// withoutContent leaves of an object that is made what an object that is applied needs besides its change.
+func withoutContent(object string) string {
+	for _, content := range []string{`,"rules":[]`, `,"subjects":[]`} {
+		object = strings.ReplaceAll(object, content, "")
+	}
+
+	return object
+}
+
+// managedNames change what both the label and the name keep.
+func managedNames() []attempt {
+	return nil
+}
+
+// reservedNames hand the roles of the manager on, or take its names before it does.
+func reservedNames() []attempt {
+	binding := func(kind, name, role string) string {
+		return fmt.Sprintf(`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":%q,"metadata":{"name":%q},`+
+			`"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":%q},%s}`, kind, name, role, anybody)
+	}
+	role := func(kind, name string) string {
+		return fmt.Sprintf(`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":%q,"metadata":{"name":%q}}`, kind, name)
+	}
+
+	out := all(oscar, reserved,
+		request{post, inB + "rolebindings", binding("RoleBinding", "x", "kubesphere:workspacerole:team-b-admin")},
+		request{apply, inB + "rolebindings/x", binding("RoleBinding", "x", "kubesphere:workspacerole:team-b-admin")},
+		request{post, rbac + "clusterrolebindings", binding("ClusterRoleBinding", "x", "kubesphere:globalrole:admin")},
+		request{
+			post, rbac + "clusterrolebindings",
+			binding("ClusterRoleBinding", "x", "kubesphere:workspacerole:team-b-admin:self"),
+		},
+		request{merge, inB + "rolebindings/handed", "{" + anybody + "}"},
+		request{put, inB + "rolebindings/handed", "{" + anybody + "}"},
+		request{post, inB + "rolebindings", binding("RoleBinding", "kubesphere:workspacerole:team-b-viewer", "view")},
+		request{post, rbac + "clusterroles", role("ClusterRole", "kubesphere:workspacerole:team-c-admin")},
+		request{post, rbac + "clusterroles", role("ClusterRole", "kubesphere:globalrole:admin")},
+		request{post, inB + "roles", role("Role", "kubesphere:iam:admin")},
+		request{merge, rbac + "clusterroles/kubesphere:workspacerole:team-a-viewer", "{" + anything + "}"},
+	)
+
+	// Somebody who holds the role there may hand it on, says RBAC.
+	return append(out, all(nora, reserved,
+		request{post, inA + "rolebindings", binding("RoleBinding", "x", "kubesphere:workspacerole:team-a-admin")},
+		request{merge, inA + "rolebindings/kubesphere:workspacerole:team-a-viewer", "{" + anybody + "}"})...)
+}
+
+// workspaceRoles write roles and bindings of a workspace whose roles somebody else manages.
+func workspaceRoles() []attempt {
+	made := func(version, kind, workspace string) string {
+		content := `"rules":[]`
+		if kind == "WorkspaceRoleBinding" {
+			content = `"subjects":[],"roleRef":{"apiGroup":"iam.kubesphere.io","kind":"WorkspaceRole","name":"team-a-admin"}`
+		}
+
+		return fmt.Sprintf(`{"apiVersion":"iam.kubesphere.io/%s","kind":%q,"metadata":{"name":"x",`+
+			`"labels":{"kubesphere.io/workspace":%q}},%s}`, version, kind, workspace, content)
+	}
+
+	var out []attempt
+
+	for _, version := range []string{"v1beta1", "v1alpha2"} {
+		path := "/apis/iam.kubesphere.io/" + version + "/"
+
+		out = append(out, all(mallory, roles,
+			request{post, path + "workspaceroles", made(version, "WorkspaceRole", "team-b")},
+			request{post, path + "workspaceroles", made(version, "WorkspaceRole", "")},
+			request{post, path + "workspacerolebindings", made(version, "WorkspaceRoleBinding", "team-b")},
+			request{post, path + "workspacerolebindings", made(version, "WorkspaceRoleBinding", "")},
+			request{apply, path + "workspaceroles/x", made(version, "WorkspaceRole", "team-b")},
+		)...)
+
+		for _, object := range []string{"workspaceroles/team-b-admin", "workspacerolebindings/team-b-admin"} {
+			out = append(out, all(mallory, roles,
+				request{merge, path + object, `{"metadata":{"labels":{"kubesphere.io/workspace":"team-a"}}}`},
+				request{merge, path + object, `{"metadata":{"labels":{"kubesphere.io/workspace":null}}}`},
+				request{put, path + object, `{"metadata":{"labels":{"kubesphere.io/workspace":"team-a"}}}`},
+				request{merge, path + object, `{"metadata":{"annotations":{"note":"x"}}}`},
+				request{remove, path + object, ""},
+			)...)
+		}
+	}
+
+	return slices.Concat(out, all(mallory, roles,
+		request{merge, iam + "workspaceroles/team-b-admin", "{" + anything + "}"},
+		request{merge, iam + "workspacerolebindings/team-b-admin", "{" + anybody + "}"},
+		request{merge, iam + "workspaceroles/team-a-admin", `{"metadata":{"labels":{"kubesphere.io/workspace":"team-b"}}}`},
+		request{merge, iam + "workspaceroles/team-a-admin", `{"metadata":{"labels":null}}`},
+		request{merge, iam + "workspaceroles/of-nobody", `{"metadata":{"labels":{"kubesphere.io/workspace":"team-a"}}}`},
+		request{remove, iam + "workspaceroles/of-nobody", ""},
+		request{remove, iam + "workspaceroles?labelSelector=kubesphere.io/workspace=team-b", ""},
+		request{merge, iam + "workspaceroles/team-b-admin/status", `{"status":{"observedGeneration":9}}`},
+	), all(oscar, roles,
+		request{post, iam + "workspacerolebindings", made("v1beta1", "WorkspaceRoleBinding", "team-b")},
+		request{remove, iam + "workspacerolebindings/team-b-admin", ""},
+	))
+}
+
+// workspaceObjects change what a policy selects a workspace by, how it ends, and who manages it.
+func workspaceObjects() []attempt {
+	var out []attempt
+
+	for _, path := range []string{
+		"v1beta1/workspaces/team-a", "v1alpha1/workspaces/team-a",
+		"v1beta1/workspacetemplates/team-a", "v1alpha2/workspacetemplates/team-a",
+	} {
+		path = "/apis/tenant.kubesphere.io/" + path
+		for _, metadata := range []string{
+			`{"labels":{"tier":"large"}}`,
+			`{"labels":{"kubesphere.io/protected-resource":"true"}}`,
+			`{"labels":null}`,
+			`{"finalizers":["example.com/hold"]}`,
+			`{"annotations":{"tenant.kubesphere.io/project-roles":"false"}}`,
+			otherOwner,
+		} {
+			out = append(out, all(mallory, workspaces,
+				request{merge, path, `{"metadata":` + metadata + `}`},
+				request{put, path, `{"metadata":` + metadata + `}`})...)
+		}
+	}
+
+	const template = tenant + "workspacetemplates/team-a"
+
+	out = append(out, all(mallory, workspaces,
+		request{merge, template, `{"metadata":{"annotations":{"tenant.kubesphere.io/project-roles":null}}}`},
+		request{merge, template, `{"spec":{"template":{"metadata":{"labels":{"tier":"large"}}}}}`},
+		request{merge, template, `{"spec":{"template":{"metadata":null}}}`},
+		request{
+			merge, template,
+			`{"spec":{"template":{"metadata":{"annotations":{"tenant.kubesphere.io/project-roles":"false"}}}}}`,
+		},
+	)...)
+
+	return append(out, all(oscar, workspaces,
+		request{merge, template, `{"spec":{"template":{"spec":{"manager":"oscar"}}}}`},
+		request{merge, tenant + "workspaces/team-b", `{"spec":{"manager":"oscar"}}`},
+		request{merge, tenant + "workspaces/team-b", `{"spec":null}`},
+		request{
+			post, tenant + "workspaces", `{"apiVersion":"tenant.kubesphere.io/v1beta1","kind":"Workspace","metadata":` +
+				`{"name":"x","annotations":{"tenant.kubesphere.io/project-roles":"true"}}}`,
+		},
+		request{
+			post, tenant + "workspaces", `{"apiVersion":"tenant.kubesphere.io/v1beta1","kind":"Workspace","metadata":` +
+				`{"name":"x","finalizers":["example.com/hold"]}}`,
+		},
+	)...)
+}
+
+// platformObjects write what holds for all workspaces.
+func platformObjects() []attempt {
+	var out []attempt
+
+	for _, object := range []struct{ path, name, kind, content string }{
+		{tenant + "workspacepolicies", "small", "WorkspacePolicy", `"spec":{}`},
+		{tenant + "namespaceassignments", "existing", "NamespaceAssignment", `"spec":{"workspace":"team-a","selector":{}}`},
+		{iam + "builtinroles", "existing", "BuiltinRole", `"role":{}`},
+		{iamOld + "rolebases", "existing", "RoleBase", `"role":{}`},
+		{iam + "roletemplates", "existing", "RoleTemplate", `"spec":{"rules":[]}`},
+		{iam + "globalroles", "existing", "GlobalRole", `"rules":[]`},
+		{iamOld + "globalroles", "existing", "GlobalRole", `"rules":[]`},
+		{
+			iam + "globalrolebindings", "existing", "GlobalRoleBinding",
+			`"subjects":[],"roleRef":{"apiGroup":"iam.kubesphere.io","kind":"GlobalRole","name":"existing"}`,
+		},
+		{iam + "clusterroles", "existing", "ClusterRole", `"rules":[]`},
+		{
+			iam + "clusterrolebindings", "existing", "ClusterRoleBinding",
+			`"subjects":[],"roleRef":{"apiGroup":"iam.kubesphere.io","kind":"ClusterRole","name":"existing"}`,
+		},
+	} {
+		version := strings.Join(strings.Split(object.path, "/")[2:4], "/")
+
+		out = append(out, all(mallory, platform,
+			request{
+				post, object.path,
+				fmt.Sprintf(`{"apiVersion":%q,"kind":%q,"metadata":{"name":"x"},%s}`, version, object.kind, object.content),
+			},
+			request{merge, object.path + "/" + object.name, `{"metadata":{"labels":{"a":"b"}}}`},
+			request{put, object.path + "/" + object.name, `{"metadata":{"annotations":{"a":"b"}}}`},
+			request{remove, object.path + "/" + object.name, ""},
+			request{remove, object.path + "?fieldSelector=metadata.name=" + object.name, ""},
+		)...)
+	}
+
+	return append(out, all(oscar, platform,
+		request{merge, tenant + "workspacepolicies/small/status", `{"status":{"fullWorkspaces":[]}}`},
+		request{merge, iam + "globalrolebindings/existing", "{" + anybody + "}"},
+		request{merge, tenant + "workspacepolicies/small", `{"spec":{"mode":"DryRun"}}`},
+	)...)
+}
