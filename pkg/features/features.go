@@ -51,6 +51,18 @@ const (
 	// beta: v0.1
 	WorkspaceRoleBinding featuregate.Feature = "WorkspaceRoleBinding"
 
+	// BuiltinRole reports on each BuiltinRole.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	BuiltinRole featuregate.Feature = "BuiltinRole"
+
+	// RoleBase reports on each RoleBase.
+	//
+	// domain: tenancy
+	// beta: v0.1
+	RoleBase featuregate.Feature = "RoleBase"
+
 	// WorkspacePolicy finds the workspaces that are full.
 	//
 	// domain: tenancy
@@ -98,12 +110,6 @@ const (
 	// domain: tenancy
 	// beta: v0.1
 	ClusterRoleBinding featuregate.Feature = "ClusterRoleBinding"
-
-	// RoleTemplate adds the permissions of role templates to the roles that aggregate them.
-	//
-	// domain: tenancy
-	// beta: v0.1
-	RoleTemplate featuregate.Feature = "RoleTemplate"
 
 	// ServiceAccount gives service accounts the role their annotation names.
 	//
@@ -167,6 +173,8 @@ func specs() map[featuregate.Feature]featuregate.VersionedSpecs {
 		Namespace:            beta(),
 		WorkspaceRole:        beta(),
 		WorkspaceRoleBinding: beta(),
+		BuiltinRole:          beta(),
+		RoleBase:             beta(),
 		WorkspacePolicy:      beta(),
 		NamespaceAssignment:  beta(),
 		GlobalRole:           beta(),
@@ -175,7 +183,6 @@ func specs() map[featuregate.Feature]featuregate.VersionedSpecs {
 		RoleBinding:          beta(),
 		ClusterRole:          beta(),
 		ClusterRoleBinding:   beta(),
-		RoleTemplate:         beta(),
 		ServiceAccount:       beta(),
 		User:                 beta(),
 		LoginRecord:          beta(),

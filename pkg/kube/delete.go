@@ -25,6 +25,17 @@ func Delete(ctx context.Context, c client.Writer, obj client.Object, options ...
 	return deleteWith(ctx, c, obj, append(options, preconditions)...)
 }
 
+// DeleteUnchanged is Delete for what nobody has touched since it was read: anything else is a conflict.
+func DeleteUnchanged(ctx context.Context, c client.Writer, obj client.Object) (bool, error) {
+	if !obj.GetDeletionTimestamp().IsZero() {
+		return false, nil
+	}
+
+	uid, version := obj.GetUID(), obj.GetResourceVersion()
+
+	return deleteWith(ctx, c, obj, client.Preconditions{UID: &uid, ResourceVersion: &version})
+}
+
 func deleteWith(
 	ctx context.Context, c client.Writer, obj client.Object, options ...client.DeleteOption,
 ) (bool, error) {

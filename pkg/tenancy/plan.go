@@ -5,9 +5,11 @@ import (
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-	rbacapply "k8s.io/client-go/applyconfigurations/rbac/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
+	iamapply "github.com/ks-core/ks-controller-manager/api/applyconfiguration/iam/v1beta1"
 	tenantapply "github.com/ks-core/ks-controller-manager/api/applyconfiguration/tenant/v1beta1"
+	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
 )
 
@@ -18,6 +20,9 @@ const (
 	// ManagedBy is its value.
 	ManagedBy = "ks-controller-manager"
 
+	// ComponentLabel names the controller that made an object.
+	ComponentLabel = "app.kubernetes.io/component"
+
 	// LocalCluster is the name that KubeSphere gives to the cluster its manager runs in.
 	LocalCluster = "host"
 )
@@ -27,34 +32,49 @@ type Plan struct {
 	// Workspace is always made.
 	Workspace *tenantapply.WorkspaceApplyConfiguration
 
-	// Role and Binding let the manager see and administer the workspace. Both are nil without a manager.
-	Role    *rbacapply.ClusterRoleApplyConfiguration
-	Binding *rbacapply.ClusterRoleBindingApplyConfiguration
+	// Roles are the built-in roles of the workspace.
+	Roles []*iamapply.WorkspaceRoleApplyConfiguration
+
+	// Binding makes the manager the administrator of the workspace. Nil without a manager.
+	Binding *iamapply.WorkspaceRoleBindingApplyConfiguration
 
 	// ElsewhereClusters are the clusters the template names that this manager does not serve, sorted.
 	ElsewhereClusters []string
 }
 
+// WorkspaceRole is a role that every workspace gets which the selector selects.
+type WorkspaceRole struct {
+	Name     string
+	Rules    []rbacv1.PolicyRule
+	Selector labels.Selector
+}
+
 // NewPlan computes what a template asks for. The template has passed CheckTemplate.
-func NewPlan(template *tenantv1beta1.WorkspaceTemplate) Plan {
+func NewPlan(template *tenantv1beta1.WorkspaceTemplate, roles []WorkspaceRole) Plan {
 	plan := Plan{
 		Workspace:         workspaceOf(template),
 		ElsewhereClusters: elsewhere(template.Spec.Placement, template.Spec.Overrides),
 	}
 
+	for _, role := range roles {
+		if role.Selector.Matches(labels.Set(template.Spec.Template.Metadata.Labels)) {
+			plan.Roles = append(plan.Roles, iamapply.WorkspaceRole(RoleName(template.Name, role.Name)).
+				WithLabels(childLabels(template.Name)).WithRules(role.Rules...))
+		}
+	}
+
 	if manager := template.Spec.Template.Spec.Manager; manager != "" {
-		plan.Role = managerRole(template.Name)
 		plan.Binding = managerBinding(template.Name, manager)
 	}
 
 	return plan
 }
 
-// ManagerRoleName is the name of the ClusterRole, and of its binding, that lets the manager of a workspace
-// administer it.
-func ManagerRoleName(workspace string) string {
-	return "kubesphere:workspace:" + workspace + ":manager"
-}
+// RoleName is the name of the WorkspaceRole of a workspace for a built-in role. Contract: KubeSphere 3.4 and 4.1.
+func RoleName(workspace, role string) string { return workspace + "-" + role }
+
+// adminRole is the built-in role that the manager of a workspace holds.
+const adminRole = "admin"
 
 // workspaceOf passes the manager on even when there is none: an older owner of the field would keep its own
 // value otherwise.
@@ -70,34 +90,20 @@ func workspaceOf(template *tenantv1beta1.WorkspaceTemplate) *tenantapply.Workspa
 		WithSpec(spec)
 }
 
-// managerRole allows all but deleting: taking a workspace away is for those who gave it.
-func managerRole(workspace string) *rbacapply.ClusterRoleApplyConfiguration {
-	return rbacapply.ClusterRole(ManagerRoleName(workspace)).
-		WithLabels(childLabels(workspace)).
-		WithRules(rbacapply.PolicyRule().
-			WithAPIGroups(tenantv1beta1.GroupName).
-			WithResources("workspaces", "workspacetemplates").
-			WithResourceNames(workspace).
-			WithVerbs(ManagerVerbs()...))
-}
+// managerBinding is one object for whoever is the manager: a new one takes the place of the old one in it.
+func managerBinding(workspace, manager string) *iamapply.WorkspaceRoleBindingApplyConfiguration {
+	name := RoleName(workspace, adminRole)
 
-// ManagerVerbs are what the manager of a workspace may do with it and with its template. Whoever grants them
-// must hold them, so they are part of the controller's own role.
-func ManagerVerbs() []string {
-	return []string{"get", "update", "patch"}
-}
-
-func managerBinding(workspace, manager string) *rbacapply.ClusterRoleBindingApplyConfiguration {
-	return rbacapply.ClusterRoleBinding(ManagerRoleName(workspace)).
+	return iamapply.WorkspaceRoleBinding(name).
 		WithLabels(childLabels(workspace)).
-		WithSubjects(rbacapply.Subject().
-			WithKind(rbacv1.UserKind).WithAPIGroup(rbacv1.GroupName).WithName(manager)).
-		WithRoleRef(rbacapply.RoleRef().
-			WithKind("ClusterRole").WithAPIGroup(rbacv1.GroupName).WithName(ManagerRoleName(workspace)))
+		WithSubjects(rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: manager}).
+		WithRoleRef(rbacv1.RoleRef{APIGroup: iamv1beta1.GroupName, Kind: "WorkspaceRole", Name: name})
 }
 
 func childLabels(workspace string) map[string]string {
-	return map[string]string{ManagedByLabel: ManagedBy, tenantv1beta1.WorkspaceLabel: workspace}
+	return map[string]string{
+		ManagedByLabel: ManagedBy, ComponentLabel: "workspace-template", tenantv1beta1.WorkspaceLabel: workspace,
+	}
 }
 
 // elsewhere collects the clusters that a template speaks of and that are not this one.

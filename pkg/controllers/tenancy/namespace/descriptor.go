@@ -11,6 +11,7 @@ import (
 	iamv1alpha2 "github.com/ks-core/ks-controller-manager/api/iam/v1alpha2"
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/platform"
 	"github.com/ks-core/ks-controller-manager/pkg/features"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy/access"
@@ -29,15 +30,13 @@ func Descriptor(profile access.Profile) manager.Descriptor {
 		Domain:  manager.Tenancy,
 		Summary: "Gives each namespace of a workspace its built-in roles and makes workspace roles effective in it.",
 		Gate:    features.Namespace,
-		Requires: []manager.Required{
+		Requires: append(platform.Requires(), []manager.Required{
 			{GroupVersionKind: tenantKind("Workspace"), Revision: tenantv1beta1.SchemaRevision},
 			{GroupVersionKind: tenantKind("WorkspacePolicy"), Revision: tenantv1beta1.SchemaRevision},
 			{GroupVersionKind: iamKind("WorkspaceRole"), Revision: iamv1beta1.SchemaRevision},
 			{GroupVersionKind: iamKind("WorkspaceRoleBinding"), Revision: iamv1beta1.SchemaRevision},
-			{GroupVersionKind: iamKind("BuiltinRole"), Revision: iamv1beta1.SchemaRevision},
 			{GroupVersionKind: iamKind("Role"), Revision: iamv1beta1.SchemaRevision},
-			{GroupVersionKind: roleBaseKind(), Revision: iamv1beta1.SchemaRevision},
-		},
+		}...),
 		Caches: caches(),
 		Writes: writes(),
 		AddToScheme: []func(*runtime.Scheme) error{
@@ -50,19 +49,16 @@ func Descriptor(profile access.Profile) manager.Descriptor {
 }
 
 func caches() []manager.Cached {
-	return []manager.Cached{
+	return append(platform.Caches(), []manager.Cached{
 		{Kind: namespaceKind(), Resource: "namespaces", Depth: manager.MetadataOnly},
 		{Kind: tenantKind("Workspace"), Resource: "workspaces", Depth: manager.Full},
 		{Kind: tenantKind("WorkspacePolicy"), Resource: "workspacepolicies", Depth: manager.Full},
 		{Kind: iamKind("WorkspaceRole"), Resource: "workspaceroles", Depth: manager.Full},
 		{Kind: iamKind("WorkspaceRoleBinding"), Resource: "workspacerolebindings", Depth: manager.Full},
-		{Kind: iamKind("BuiltinRole"), Resource: "builtinroles", Depth: manager.Full},
-		{Kind: roleBaseKind(), Resource: "rolebases", Depth: manager.Full},
-		{Kind: apiServiceKind(), Resource: "apiservices", Depth: manager.MetadataOnly},
 		childCache(rbacKind("Role"), "roles"),
 		childCache(rbacKind("RoleBinding"), "rolebindings"),
 		childCache(iamKind("Role"), "roles"),
-	}
+	}...)
 }
 
 // childCache keeps of what the controller made no more than it takes to tell whether it is as it should be.
@@ -108,13 +104,6 @@ func tenantKind(kind string) schema.GroupVersionKind {
 	return tenantv1beta1.SchemeGroupVersion.WithKind(kind)
 }
 
-func iamKind(kind string) schema.GroupVersionKind { return iamv1beta1.SchemeGroupVersion.WithKind(kind) }
-
-func roleBaseKind() schema.GroupVersionKind {
-	return iamv1alpha2.SchemeGroupVersion.WithKind("RoleBase")
-}
-
-// apiServiceKind has an object for each group and version that the cluster serves.
-func apiServiceKind() schema.GroupVersionKind {
-	return schema.GroupVersionKind{Group: "apiregistration.k8s.io", Version: "v1", Kind: "APIService"}
+func iamKind(kind string) schema.GroupVersionKind {
+	return iamv1beta1.SchemeGroupVersion.WithKind(kind)
 }

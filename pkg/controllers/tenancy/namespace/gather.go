@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	iamv1alpha2 "github.com/ks-core/ks-controller-manager/api/iam/v1alpha2"
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
@@ -31,10 +28,10 @@ type snapshot struct {
 
 // gather reads from the caches, without copying: nothing of it is changed.
 func (r *Reconciler) gather(ctx context.Context, object *metav1.PartialObjectMetadata) (snapshot, error) {
-	cluster, errCluster := r.cluster.read(ctx, r.client)
+	common, errCluster := r.platform.Read(ctx)
 	namespace, errNamespace := r.gatherNamespace(ctx, object)
 
-	return snapshot{object: object, cluster: cluster, namespace: namespace}, errors.Join(errCluster, errNamespace)
+	return snapshot{object: object, cluster: common.Cluster, namespace: namespace}, errors.Join(errCluster, errNamespace)
 }
 
 func (r *Reconciler) gatherNamespace(
@@ -109,83 +106,6 @@ func isSelfService(object client.Object) bool {
 func isAdmitted(object client.Object) bool {
 	return object.GetAnnotations()[tenantv1beta1.AdmittedAnnotation] ==
 		object.GetLabels()[tenantv1beta1.WorkspaceLabel]
-}
-
-// clusterCache computes what all namespaces have in common once, until something of it changes: at ten thousand
-// namespaces that is most of the work of a run.
-type clusterCache struct {
-	profile access.Profile
-
-	mutex   sync.Mutex
-	key     string
-	cluster access.Cluster
-}
-
-func (c *clusterCache) read(ctx context.Context, reader client.Reader) (access.Cluster, error) {
-	var (
-		builtinRoles iamv1beta1.BuiltinRoleList
-		roleBases    iamv1alpha2.RoleBaseList
-	)
-
-	services := &metav1.PartialObjectMetadataList{}
-	services.SetGroupVersionKind(apiServiceKind())
-
-	errServices := reader.List(ctx, services, client.UnsafeDisableDeepCopy)
-	errBuiltins := reader.List(ctx, &builtinRoles, client.UnsafeDisableDeepCopy)
-	errBases := reader.List(ctx, &roleBases, client.UnsafeDisableDeepCopy)
-
-	if err := errors.Join(errServices, errBuiltins, errBases); err != nil {
-		return access.Cluster{}, fmt.Errorf("read what all namespaces have in common: %w", err)
-	}
-
-	groups := groupsOf(services.Items)
-	key := keyOf(groups, builtinRoles.Items, roleBases.Items)
-
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-
-	if c.key != key {
-		definitions := access.Definitions(builtinRoles.Items, roleBases.Items)
-		c.key, c.cluster = key, access.Cluster{
-			Shapes: c.profile.Resolve(len(roleBases.Items), len(builtinRoles.Items)),
-			Roles:  access.Roles(access.ScopeNamespace, groups, definitions), Groups: groups,
-		}
-	}
-
-	return c.cluster, nil
-}
-
-// groupsOf returns the API groups that the cluster serves, sorted, without the core group. An APIService is called
-// <version>.<group>.
-func groupsOf(services []metav1.PartialObjectMetadata) []string {
-	groups := make([]string, 0, len(services))
-
-	for i := range services {
-		if _, group, _ := strings.Cut(services[i].Name, "."); group != "" {
-			groups = append(groups, group)
-		}
-	}
-
-	slices.Sort(groups)
-
-	return slices.Compact(groups)
-}
-
-// keyOf changes when something of what it is made of does. Lists from a cache come in any order.
-func keyOf(groups []string, builtinRoles []iamv1beta1.BuiltinRole, roleBases []iamv1alpha2.RoleBase) string {
-	versions := make([]string, 0, len(builtinRoles)+len(roleBases))
-
-	for i := range builtinRoles {
-		versions = append(versions, "4/"+builtinRoles[i].Name+"/"+builtinRoles[i].ResourceVersion)
-	}
-
-	for i := range roleBases {
-		versions = append(versions, "3/"+roleBases[i].Name+"/"+roleBases[i].ResourceVersion)
-	}
-
-	slices.Sort(versions)
-
-	return strings.Join(groups, ",") + ";" + strings.Join(versions, ",")
 }
 
 // indexes find what belongs to a workspace.

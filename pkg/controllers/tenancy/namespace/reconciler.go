@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/platform"
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
 	"github.com/ks-core/ks-controller-manager/pkg/kube/stores"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
@@ -22,11 +23,11 @@ import (
 // Namespace is not ours to write conditions on, and what can be wrong is wrong with a role, a binding or a limit,
 // whose own controllers say so.
 type Reconciler struct {
-	client  client.Client
-	live    client.Reader
-	applier *kube.Applier
-	digests map[access.Kind]stores.Digests
-	cluster *clusterCache
+	client   client.Client
+	live     client.Reader
+	applier  *kube.Applier
+	digests  map[access.Kind]stores.Digests
+	platform *platform.Reader
 }
 
 // New makes the controller.
@@ -44,11 +45,11 @@ func New(profile access.Profile, dependencies manager.Dependencies) (*manager.Co
 
 	return &manager.Controller{
 		Reconciler: &Reconciler{
-			client:  dependencies.Client,
-			live:    dependencies.Live,
-			applier: kube.NewApplier(dependencies.Client, kube.FieldOwner(Name)),
-			digests: digests,
-			cluster: &clusterCache{profile: profile},
+			client:   dependencies.Client,
+			live:     dependencies.Live,
+			applier:  kube.NewApplier(dependencies.Client, kube.FieldOwner(Name)),
+			digests:  digests,
+			platform: platform.NewReader(dependencies.Client, profile),
 		},
 		Watches:     watches(dependencies.Client),
 		Indexes:     indexes(),

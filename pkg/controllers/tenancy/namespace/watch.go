@@ -15,9 +15,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	iamv1alpha2 "github.com/ks-core/ks-controller-manager/api/iam/v1alpha2"
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/platform"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 )
 
@@ -35,7 +35,7 @@ func watches(reader client.Reader) []manager.Watch {
 	everywhere := toAll(find.everywhere)
 	child := toNamespaceOf()
 
-	return []manager.Watch{
+	return append(platform.Watches(everywhere), []manager.Watch{
 		{
 			Object:  manager.MetadataOf(namespaceKind()),
 			Handler: &handler.EnqueueRequestForObject{}, Predicates: []predicate.Predicate{relevantChange()},
@@ -47,14 +47,10 @@ func watches(reader client.Reader) []manager.Watch {
 		{Object: &iamv1beta1.WorkspaceRoleBinding{}, Handler: inWorkspace},
 		{Object: &tenantv1beta1.WorkspacePolicy{}, Handler: everywhere,
 			Predicates: []predicate.Predicate{predicate.GenerationChangedPredicate{}}},
-		{Object: &iamv1beta1.BuiltinRole{}, Handler: everywhere},
-		{Object: &iamv1alpha2.RoleBase{}, Handler: everywhere},
-		{Object: manager.MetadataOf(apiServiceKind()), Handler: everywhere,
-			Predicates: []predicate.Predicate{comesOrGoes()}},
 		{Object: manager.MetadataOf(rbacKind("Role")), Handler: child},
 		{Object: manager.MetadataOf(rbacKind("RoleBinding")), Handler: child},
 		{Object: manager.MetadataOf(iamKind("Role")), Handler: child},
-	}
+	}...)
 }
 
 // finder looks up in the caches whom an event concerns.
@@ -161,9 +157,3 @@ func relevantChange() predicate.Predicate {
 			},
 		})
 }
-
-// comesOrGoes keeps out the status of an API, which changes whenever its server has a bad day.
-func comesOrGoes() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
-}
-

@@ -15,11 +15,13 @@ import (
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
+	"github.com/ks-core/ks-controller-manager/pkg/tenancy/limits"
 )
 
-// Reconciler reports on one Workspace.
+// Reconciler reports on one Workspace, and ends it.
 type Reconciler struct {
 	client   client.Client
+	live     client.Reader
 	recorder events.EventRecorder
 	clock    clock.PassiveClock
 }
@@ -29,11 +31,13 @@ func New(dependencies manager.Dependencies) (*manager.Controller, error) {
 	return &manager.Controller{
 		Reconciler: &Reconciler{
 			client:   dependencies.Client,
+			live:     dependencies.Live,
 			recorder: dependencies.Recorder,
 			clock:    dependencies.Clock,
 		},
-		Watches: watches(),
-		Indexes: indexes(),
+		Watches:     watches(dependencies.Client),
+		Indexes:     indexes(),
+		Concurrency: concurrency,
 	}, nil
 }
 
@@ -48,51 +52,69 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return kube.Result(r.report(ctx, workspace, nil, kube.Report{State: kube.StatePaused}))
 	}
 
+	namespaces := metadataList()
+	if err := r.client.List(ctx, namespaces, client.MatchingFields{workspaceIndex: workspace.Name}); err != nil {
+		return reconcile.Result{}, fmt.Errorf("list the namespaces of the workspace: %w", err)
+	}
+
 	if !workspace.DeletionTimestamp.IsZero() {
-		return kube.Result(r.release(ctx, workspace))
+		return r.end(ctx, workspace, namespaces.Items)
 	}
 
-	namespaces, err := r.countNamespaces(ctx, workspace.Name)
-	if err != nil {
-		return reconcile.Result{}, err
+	added, err := kube.AddFinalizer(ctx, r.client, workspace, tenantv1beta1.CascadingDeletionFinalizer)
+	if added || err != nil {
+		return kube.Result(err)
 	}
 
+	return kube.Result(r.look(ctx, workspace, namespaces.Items))
+}
+
+// look reports on a workspace that is to stay.
+func (r *Reconciler) look(
+	ctx context.Context, workspace *tenantv1beta1.Workspace, namespaces []metav1.PartialObjectMetadata,
+) error {
+	var policies tenantv1beta1.WorkspacePolicyList
+	if err := r.client.List(ctx, &policies, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list the policies of workspaces: %w", err)
+	}
+
+	seen := census(workspace, namespaces, policies.Items)
 	problems := tenancy.CheckWorkspace(workspace)
-	err = r.report(ctx, workspace, &namespaces, verdict(problems))
+	err := r.report(ctx, workspace, &seen, verdict(problems, seen))
 
 	if len(problems) > 0 {
 		err = errors.Join(err, kube.Stalled(problems.Reason(), errors.New(problems.Message())))
 	}
 
-	return kube.Result(err)
+	return err
 }
 
-// release lets go of a Workspace that KubeSphere's finalizers would keep forever. Its namespaces stay.
-func (r *Reconciler) release(ctx context.Context, workspace *tenantv1beta1.Workspace) error {
-	_, err := kube.RemoveFinalizers(ctx, r.client, workspace,
-		tenantv1beta1.CascadingDeletionFinalizer,
-		tenantv1beta1.LegacyWorkspaceFinalizer,
-		tenantv1beta1.LegacyOrphanFinalizer)
-	if err != nil {
-		return fmt.Errorf("release the workspace: %w", err)
+// counted is what is published of the namespaces of a workspace.
+type counted struct {
+	namespaces int32
+	limit      *int32
+	policy     string
+	frozen     []string
+}
+
+func census(
+	workspace *tenantv1beta1.Workspace, namespaces []metav1.PartialObjectMetadata,
+	policies []tenantv1beta1.WorkspacePolicy,
+) counted {
+	seen := counted{namespaces: int32(len(namespaces))} //nolint:gosec // a cluster holds far fewer than 2^31
+
+	seen.limit, seen.policy = limits.Strictest(workspace.Labels, policies)
+	if seen.limit != nil {
+		seen.frozen = limits.Surplus(limits.Of(namespaces), *seen.limit)
 	}
 
-	return nil
+	return seen
 }
 
-func (r *Reconciler) countNamespaces(ctx context.Context, workspace string) (int32, error) {
-	namespaces := &metav1.PartialObjectMetadataList{}
-	namespaces.SetGroupVersionKind(namespaceKind())
-
-	if err := r.client.List(ctx, namespaces, client.MatchingFields{workspaceIndex: workspace}); err != nil {
-		return 0, fmt.Errorf("list the namespaces of the workspace: %w", err)
-	}
-
-	return int32(len(namespaces.Items)), nil //nolint:gosec // a cluster holds far fewer namespaces than 2^31
-}
+const reasonFrozen = "NamespacesFrozen"
 
 // verdict is what the conditions say.
-func verdict(problems tenancy.Problems) kube.Report {
+func verdict(problems tenancy.Problems, seen counted) kube.Report {
 	if len(problems) > 0 {
 		return kube.Report{
 			State: kube.StateStalled, Reason: problems.Reason(), Message: problems.Message(),
@@ -102,23 +124,37 @@ func verdict(problems tenancy.Problems) kube.Report {
 		}
 	}
 
-	return kube.Report{
+	report := kube.Report{
 		State: kube.StateReady, Message: "The workspace is open to namespaces that carry its label.",
 		Conditions: []metav1.Condition{{
 			Type: kube.ConditionAccepted, Status: metav1.ConditionTrue, Reason: kube.ConditionAccepted,
 		}},
 	}
+
+	if len(seen.frozen) > 0 {
+		report.State, report.Reason = kube.StateFailed, reasonFrozen
+		report.Message = fmt.Sprintf("WorkspacePolicy %s allows %d namespaces; no role of the workspace is effective "+
+			"in those made beyond that: %s. Raise the limit or delete namespaces.",
+			seen.policy, *seen.limit, tenancy.Listed(seen.frozen))
+	}
+
+	return report
 }
+
+// maxFrozen is how many names the status has room for.
+const maxFrozen = 100
 
 // report writes the status if it changed. Without a count the last one stays.
 func (r *Reconciler) report(
-	ctx context.Context, workspace *tenantv1beta1.Workspace, namespaces *int32, report kube.Report,
+	ctx context.Context, workspace *tenantv1beta1.Workspace, seen *counted, report kube.Report,
 ) error {
 	after := workspace.DeepCopy()
 	after.Status.ObservedGeneration = after.Generation
 
-	if namespaces != nil {
-		after.Status.NamespaceCount = namespaces
+	if seen != nil {
+		after.Status.NamespaceCount = &seen.namespaces
+		after.Status.NamespaceLimit = seen.limit
+		after.Status.FrozenNamespaces = seen.frozen[:min(maxFrozen, len(seen.frozen))]
 	}
 
 	report.SetConditions(&after.Status.Conditions, after.Generation, r.clock.Now())

@@ -12,10 +12,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/platform"
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
 	"github.com/ks-core/ks-controller-manager/pkg/kube/definitions"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
+	"github.com/ks-core/ks-controller-manager/pkg/tenancy/access"
 )
 
 // Reconciler brings the children of one WorkspaceTemplate to what it asks for.
@@ -23,6 +25,7 @@ type Reconciler struct {
 	client   client.Client
 	live     client.Reader
 	applier  *kube.Applier
+	platform *platform.Reader
 	recorder events.EventRecorder
 	clock    clock.PassiveClock
 }
@@ -34,10 +37,13 @@ func New(dependencies manager.Dependencies) (*manager.Controller, error) {
 			client:   dependencies.Client,
 			live:     dependencies.Live,
 			applier:  kube.NewApplier(dependencies.Client, kube.FieldOwner(Name)),
+			platform: platform.NewReader(dependencies.Client, access.ProfileAuto),
 			recorder: dependencies.Recorder,
 			clock:    dependencies.Clock,
 		},
-		Watches: watches(),
+		Watches:     watches(dependencies.Client),
+		Indexes:     indexes(),
+		Concurrency: concurrency,
 	}, nil
 }
 
@@ -78,7 +84,12 @@ func (r *Reconciler) ensure(ctx context.Context, template *tenantv1beta1.Workspa
 		return errors.Join(err, kube.Stalled(problems.Reason(), errors.New(problems.Message())))
 	}
 
-	plan := tenancy.NewPlan(template)
+	common, err := r.platform.Read(ctx)
+	if err != nil {
+		return fmt.Errorf("ensure the workspace: %w", err)
+	}
+
+	plan := tenancy.NewPlan(template, rolesOf(common.WorkspaceRoles))
 
 	if err := r.apply(ctx, have, plan); err != nil {
 		// A lost race is looked at again at once and is not worth a condition.
@@ -90,6 +101,15 @@ func (r *Reconciler) ensure(ctx context.Context, template *tenantv1beta1.Workspa
 	}
 
 	return r.report(ctx, template, applied(template, have, plan))
+}
+
+func rolesOf(all []access.Role) []tenancy.WorkspaceRole {
+	roles := make([]tenancy.WorkspaceRole, 0, len(all))
+	for _, role := range all {
+		roles = append(roles, tenancy.WorkspaceRole(role))
+	}
+
+	return roles
 }
 
 // delete lets the template go when its children are seen gone. Where all templates go because their definition
@@ -107,7 +127,7 @@ func (r *Reconciler) delete(ctx context.Context, template *tenantv1beta1.Workspa
 			return r.release(ctx, template)
 		}
 
-		err = r.deleteAll(ctx, have)
+		err = r.deleteAll(ctx, template, have)
 
 		return errors.Join(err, r.report(ctx, template, deleting(awaited)))
 	}

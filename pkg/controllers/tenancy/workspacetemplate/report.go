@@ -2,11 +2,13 @@ package workspacetemplate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	iamapply "github.com/ks-core/ks-controller-manager/api/applyconfiguration/iam/v1beta1"
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
@@ -63,7 +65,7 @@ func readiness(template *tenantv1beta1.WorkspaceTemplate, have children, plan te
 	if !have.complete(plan) {
 		return kube.Report{
 			State: kube.StateProgressing, Reason: reasonWaiting,
-			Message: "Waiting until the Workspace and its manager's role are seen",
+			Message: "Waiting until the Workspace and its roles are seen",
 		}
 	}
 
@@ -82,7 +84,7 @@ func readiness(template *tenantv1beta1.WorkspaceTemplate, have children, plan te
 		}
 	}
 
-	return kube.Report{State: kube.StateReady, Message: "The Workspace is ready and its manager may administer it."}
+	return kube.Report{State: kube.StateReady, Message: "The Workspace is ready and its roles are in place."}
 }
 
 // accepted tells which clusters of a fleet the template names in vain.
@@ -114,5 +116,11 @@ func programmed(have children, plan tenancy.Plan) metav1.Condition {
 
 // complete tells whether all that the plan asks for is seen.
 func (c children) complete(plan tenancy.Plan) bool {
-	return c.workspace != nil && (plan.Role == nil || c.role != nil && c.binding != nil)
+	if c.workspace == nil || plan.Binding != nil && c.bindings[*plan.Binding.Name] == nil {
+		return false
+	}
+
+	return !slices.ContainsFunc(plan.Roles, func(role *iamapply.WorkspaceRoleApplyConfiguration) bool {
+		return c.roles[*role.Name] == nil
+	})
 }

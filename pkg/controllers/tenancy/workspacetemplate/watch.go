@@ -3,34 +3,76 @@ package workspacetemplate
 import (
 	"context"
 
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/platform"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 )
 
-// watches wake a template by itself, by the Workspace of its name, and by the roles that carry its name.
-func watches() []manager.Watch {
+// watches wake a template by itself, by the Workspace of its name, by the roles of its workspace, and by what all
+// workspaces have in common.
+func watches(reader client.Reader) []manager.Watch {
 	byName := &handler.EnqueueRequestForObject{}
-	byLabel := handler.EnqueueRequestsFromMapFunc(templateOfRole)
+	byLabel := handler.EnqueueRequestsFromMapFunc(templateOf)
 
-	return []manager.Watch{
+	return append(platform.Watches(handler.EnqueueRequestsFromMapFunc(all(reader))), []manager.Watch{
 		{Object: &tenantv1beta1.WorkspaceTemplate{}, Handler: byName},
 		{Object: &tenantv1beta1.Workspace{}, Handler: byName},
-		{Object: &rbacv1.ClusterRole{}, Handler: byLabel},
-		{Object: &rbacv1.ClusterRoleBinding{}, Handler: byLabel},
+		{Object: &iamv1beta1.WorkspaceRole{}, Handler: byLabel},
+		{Object: &iamv1beta1.WorkspaceRoleBinding{}, Handler: byLabel},
+	}...)
+}
+
+func indexes() []manager.Index {
+	return []manager.Index{
+		{Object: &iamv1beta1.WorkspaceRole{}, Field: indexOfWorkspace, Value: workspaceOf},
+		{Object: &iamv1beta1.WorkspaceRoleBinding{}, Field: indexOfWorkspace, Value: workspaceOf},
 	}
 }
 
-func templateOfRole(_ context.Context, role client.Object) []reconcile.Request {
-	name := role.GetLabels()[tenantv1beta1.WorkspaceLabel]
-	if name == "" {
-		return nil
+func workspaceOf(object client.Object) []string {
+	if name := object.GetLabels()[tenantv1beta1.WorkspaceLabel]; name != "" {
+		return []string{name}
 	}
 
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: name}}}
+	return nil
+}
+
+func templateOf(_ context.Context, object client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, name := range workspaceOf(object) {
+		requests = append(requests, request(name))
+	}
+
+	return requests
+}
+
+func request(name string) reconcile.Request {
+	return reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}
+}
+
+// all wakes every template.
+func all(reader client.Reader) handler.MapFunc {
+	return func(ctx context.Context, _ client.Object) []reconcile.Request {
+		templates := &tenantv1beta1.WorkspaceTemplateList{}
+		if err := reader.List(ctx, templates, client.UnsafeDisableDeepCopy); err != nil {
+			// It is in memory: only a controller that is being stopped fails here.
+			klog.FromContext(ctx).V(1).Info("Cannot look up templates", "reason", err.Error())
+
+			return nil
+		}
+
+		requests := make([]reconcile.Request, 0, len(templates.Items))
+		for i := range templates.Items {
+			requests = append(requests, request(templates.Items[i].Name))
+		}
+
+		return requests
+	}
 }
