@@ -53,10 +53,20 @@ func (a attempt) refusal(answer error) error {
 	return nil
 }
 
+// probes are one attempt for each policy.
+func probes() map[string]attempt {
+	out := map[string]attempt{}
+	for _, attempt := range attempts() {
+		out[attempt.policies[0]] = attempt
+	}
+
+	return out
+}
+
 func attempts() []attempt {
 	return slices.Concat(
 		memberships(), guardedKeys(), owners(), creations(), finalizations(), limits(), protected(),
-		managedObjects(), managedNames(), reservedNames(), workspaceRoles(), workspaceObjects(), platformObjects(),
+		managedObjects(), reservedNames(), workspaceRoles(), workspaceObjects(), platformObjects(),
 	)
 }
 
@@ -76,7 +86,7 @@ func changes(name, metadata string) []request {
 	}
 
 	if !strings.Contains(metadata, "null") { // what somebody else has set cannot be removed by applying
-		body := fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":%s}`, metadata)
+		body := fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":%q,%s}`, name, metadata[1:])
 		out = append(out, request{apply, path, body}, request{apply, path + "/status", body})
 	}
 
@@ -190,10 +200,7 @@ func owners() []attempt {
 	out := all(admin, ownership, changes("team-b-one", tenantOwner)...)
 	out = append(out, all(oscar, ownership, changes("loose", tenantOwner)...)...)
 	out = append(out, all(mallory, ownership, changes("team-a-one", otherOwner)...)...)
-
-	for _, attempt := range all(nora, ownership, changes("team-a-one", otherOwner)...) {
-		out = append(out, attempt)
-	}
+	out = append(out, all(nora, ownership, changes("team-a-one", otherOwner)...)...)
 
 	return append(out, all(admin, ownership, creation("owned", tenantOwner))...)
 }

@@ -17,7 +17,7 @@ import (
 
 const (
 	root    = "../.."
-	timeout = 30 * time.Second
+	timeout = time.Minute
 )
 
 // shared is the control plane of all tests of this package.
@@ -87,10 +87,15 @@ func guard(ctx context.Context) error {
 		}
 	}
 
-	// All of them, for an API server takes changes of policies over one by one, and kinds of parameters later still.
+	return inForce(ctx)
+}
+
+// inForce waits until every policy is asked. An API server takes changes of policies over once a second, and knows a
+// kind of parameters later still.
+func inForce(ctx context.Context) error {
 	return eventually(ctx, func(ctx context.Context) error {
 		errs := []error{isSelfServed(ctx)}
-		for _, attempt := range attempts() {
+		for _, attempt := range probes() {
 			errs = append(errs, attempt.stopped(ctx))
 		}
 

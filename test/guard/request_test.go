@@ -37,6 +37,11 @@ func (r request) String() string { return fmt.Sprintf("%s %s %s", r.method, r.pa
 
 // send makes the request in the name of somebody. A dry run is admitted as any other request is, and changes nothing.
 func (r request) send(ctx context.Context, who string, dryRun bool) error {
+	// What a body says of a deletion counts, and then nothing else does.
+	if dryRun && r.method == remove && r.body != "" {
+		r.body = strings.TrimSuffix(r.body, "}") + `,"dryRun":["All"]}`
+	}
+
 	client, err := clientOf(who)
 	if err != nil {
 		return err

@@ -80,11 +80,6 @@ func withoutContent(object string) string {
 	return object
 }
 
-// managedNames change what both the label and the name keep.
-func managedNames() []attempt {
-	return nil
-}
-
 // reservedNames hand the roles of the manager on, or take its names before it does.
 func reservedNames() []attempt {
 	binding := func(kind, name, role string) string {
@@ -226,6 +221,11 @@ func platformObjects() []attempt {
 	for _, object := range []struct{ path, name, kind, content string }{
 		{tenant + "workspacepolicies", "small", "WorkspacePolicy", `"spec":{}`},
 		{tenant + "namespaceassignments", "existing", "NamespaceAssignment", `"spec":{"workspace":"team-a","selector":{}}`},
+		{iam + "groups", "existing", "Group", `"spec":{}`},
+		{
+			iam + "groupbindings", "existing", "GroupBinding",
+			`"users":["mallory"],"groupRef":{"apiGroup":"iam.kubesphere.io","kind":"Group","name":"existing"}`,
+		},
 		{iam + "builtinroles", "existing", "BuiltinRole", `"role":{}`},
 		{iamOld + "rolebases", "existing", "RoleBase", `"role":{}`},
 		{iam + "roletemplates", "existing", "RoleTemplate", `"spec":{"rules":[]}`},
@@ -257,6 +257,8 @@ func platformObjects() []attempt {
 
 	return append(out, all(oscar, platform,
 		request{merge, tenant + "workspacepolicies/small/status", `{"status":{"fullWorkspaces":[]}}`},
+		request{merge, tenant + "workspaces/team-a/status", `{"status":{"namespaceLimit":99}}`},
+		request{merge, tenant + "workspacetemplates/team-a/status", `{"status":{"observedGeneration":9}}`},
 		request{merge, iam + "globalrolebindings/existing", "{" + anybody + "}"},
 		request{merge, tenant + "workspacepolicies/small", `{"spec":{"mode":"DryRun"}}`},
 	)...)
