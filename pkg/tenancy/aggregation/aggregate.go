@@ -35,6 +35,9 @@ type Result struct {
 	// Changed tells whether the role has to be written.
 	Changed bool
 
+	// Loses tells whether a rule that the role has would go.
+	Loses bool
+
 	// Missing names what the role asks for and is not there, sorted.
 	Missing []string
 
@@ -57,7 +60,7 @@ func Aggregate(role Role, sources Sources) (Result, error) {
 
 	own, awaited := ownRules(role, named)
 	added := minus(setOf(slices.Collect(maps.Values(named.rules))...).sorted(), setOf(own))
-	result.Rules = slices.Concat(own, added)
+	result.Rules = append(slices.Clip(own), added...)
 
 	// Once there is a note it stays: without it, a template that is named again would count as added long ago.
 	if _, isNoted := parseNote(role.Annotations); isNoted || wanted.Anything() {
@@ -73,14 +76,15 @@ func Aggregate(role Role, sources Sources) (Result, error) {
 		result.Note = &text
 	}
 
-	result.Changed = !same(role.Rules, result.Rules) || !hasNote(role.Annotations, result.Note)
+	result.Loses = len(minus(role.Rules, setOf(result.Rules))) > 0
+	result.Changed = !Same(role.Rules, result.Rules) || !hasNote(role.Annotations, result.Note)
 
 	return result, nil
 }
 
 // tooMany leaves a role as it is.
 func tooMany(role Role, result Result) Result {
-	result.Rules, result.Note, result.Changed = role.Rules, nil, false
+	result.Rules, result.Note, result.Changed, result.Loses = role.Rules, nil, false, false
 	result.Problems = append(result.Problems, tenancy.Problem{
 		Reason: ReasonTooManyRules,
 		Err: field.Invalid(field.NewPath("aggregationRoleTemplates"), "",

@@ -65,7 +65,7 @@ func (s ruleSet) contains(some []rbacv1.PolicyRule) bool {
 	return len(some) > 0 && !slices.ContainsFunc(some, func(rule rbacv1.PolicyRule) bool { return !s.has(rule) })
 }
 
-// same tells whether two lists read the same, in the same order.
-func same(a, b []rbacv1.PolicyRule) bool {
+// Same tells whether two lists read the same, in the same order.
+func Same(a, b []rbacv1.PolicyRule) bool {
 	return slices.EqualFunc(a, b, func(one, other rbacv1.PolicyRule) bool { return key(one) == key(other) })
 }

@@ -39,12 +39,15 @@ const (
 	ClusterAdmin = "cluster-admin"
 )
 
+// nativePrefix begins all other names.
+const nativePrefix = "kubesphere:"
+
 // AdminBindingName returns the name that KubeSphere gives to the ClusterRoleBinding of a platform administrator.
 // False: the user has a name that no object could bear.
 func AdminBindingName(user string) (string, bool) {
 	name := user + AdminSuffix
 
-	return name, len(path.IsValidPathSegmentName(name)) == 0
+	return name, len(path.IsValidPathSegmentName(name)) == 0 && !strings.HasPrefix(name, nativePrefix)
 }
 
 // maxRoleName is the length of the longest name that an object of a custom kind can have.
