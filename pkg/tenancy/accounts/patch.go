@@ -71,6 +71,10 @@ func (p *Patch) SetStatus(next iamv1beta1.UserStatus) {
 		p.status["reason"] = next.Reason
 	}
 
+	if next.Reason == "" && was.Reason != "" {
+		p.status["reason"] = nil
+	}
+
 	if !was.LastTransitionTime.Equal(next.LastTransitionTime) {
 		p.status["lastTransitionTime"] = next.LastTransitionTime
 	}

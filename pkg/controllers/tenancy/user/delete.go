@@ -20,13 +20,8 @@ import (
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy/accounts"
 )
 
-const (
-	// nextBatch is how long the caches have to see what the last batch removed.
-	nextBatch = 100 * time.Millisecond
-
-	// lookAgain is when to look again for what nothing is watched of.
-	lookAgain = time.Second
-)
+// nextBatch is how long the caches have to see what the last batch removed.
+const nextBatch = 100 * time.Millisecond
 
 // delete lets a user go when nothing names it any more. Where all users go because their definition does, nobody means
 // to take rights away, and what names them stays.
@@ -54,28 +49,24 @@ func (r *Reconciler) delete(
 		err = errors.Join(err,
 			r.write(ctx, user, patch, accounts.DeletingStatus(user.Status, traces.Awaited(found))))
 
-		return again(more, nextBatch, err)
+		return again(more, err)
 	}
 
 	if !slices.Contains(user.Finalizers, iamv1beta1.UserFinalizer) {
 		return kube.Result(r.release(ctx, user, patch)) // Others hold it; our part is done.
 	}
 
-	removed, err := r.removeUnwatched(ctx, user.Name)
-	if removed || err != nil {
-		err = errors.Join(err, r.write(ctx, user, patch,
-			accounts.DeletingStatus(user.Status, "the kubeconfig and the service account of the user")))
-
-		return again(removed, lookAgain, err)
+	if err := r.removeUnwatched(ctx, user.Name); err != nil {
+		return kube.Result(errors.Join(err, r.write(ctx, user, patch, user.Status)))
 	}
 
 	return kube.Result(r.release(ctx, user, patch))
 }
 
-// again is the result of a run that has to be followed by another.
-func again(needed bool, pause time.Duration, err error) (reconcile.Result, error) {
+// again is the result of a run that may have to be followed by another.
+func again(needed bool, err error) (reconcile.Result, error) {
 	if needed && err == nil {
-		return reconcile.Result{RequeueAfter: pause}, nil
+		return reconcile.Result{RequeueAfter: nextBatch}, nil
 	}
 
 	return kube.Result(err)
@@ -121,8 +112,9 @@ func (r *Reconciler) memberships(ctx context.Context, user string) ([]traces.Tra
 	return found, nil
 }
 
-// removeUnwatched removes by name what is not kept in memory, and says whether any of it was there.
-func (r *Reconciler) removeUnwatched(ctx context.Context, user string) (bool, error) {
+// removeUnwatched removes by name what is not kept in memory. That the API server has accepted it is enough: these go
+// at once, and whatever might hold one is not for the user to wait for.
+func (r *Reconciler) removeUnwatched(ctx context.Context, user string) error {
 	kubeconfig := accounts.KubeconfigName(user)
 	objects := []client.Object{
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: accounts.ControlsNamespace, Name: kubeconfig}},
@@ -132,16 +124,11 @@ func (r *Reconciler) removeUnwatched(ctx context.Context, user string) (bool, er
 		}},
 	}
 
-	wasThere := false
-
 	for _, object := range objects {
-		removed, err := kube.Delete(ctx, r.client, object)
-		if err != nil {
-			return wasThere, fmt.Errorf("clean up after user %s: %w", user, err)
+		if _, err := kube.Delete(ctx, r.client, object); err != nil {
+			return fmt.Errorf("clean up after user %s: %w", user, err)
 		}
-
-		wasThere = wasThere || removed
 	}
 
-	return wasThere, nil
+	return nil
 }
