@@ -71,7 +71,9 @@ func indexes() []manager.Index {
 }
 
 // userLabel is the user that a record tells of. A record of nobody is found under the empty name, which is no user's.
-func userLabel(record client.Object) []string { return []string{record.GetLabels()[iamv1beta1.UserLabel]} }
+func userLabel(record client.Object) []string {
+	return []string{record.GetLabels()[iamv1beta1.UserLabel]}
+}
 
 func userOfRecord(_ context.Context, record client.Object) []reconcile.Request {
 	return []reconcile.Request{traces.Request(userLabel(record)[0])}
