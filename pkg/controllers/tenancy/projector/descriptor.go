@@ -180,4 +180,3 @@ func (k kind) writes() []rbacv1.PolicyRule {
 		{APIGroups: []string{rbacv1.GroupName}, Resources: roles, Verbs: []string{verb}},
 	}
 }
-

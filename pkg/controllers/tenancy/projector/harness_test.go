@@ -137,7 +137,9 @@ func wild() rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}
 }
 
-func of(rules ...rbacv1.PolicyRule) iamv1beta1.RoleContent { return iamv1beta1.RoleContent{Rules: rules} }
+func of(rules ...rbacv1.PolicyRule) iamv1beta1.RoleContent {
+	return iamv1beta1.RoleContent{Rules: rules}
+}
 
 func made(names []string, rules ...rbacv1.PolicyRule) iamv1beta1.RoleContent {
 	return iamv1beta1.RoleContent{
@@ -422,4 +424,3 @@ func TestClusterRoleBinding(t *testing.T) {
 
 	harness.Run(t, s)
 }
-

@@ -48,7 +48,9 @@ type kind struct {
 
 func (k kind) gvk() schema.GroupVersionKind { return iamv1beta1.SchemeGroupVersion.WithKind(k.kind) }
 
-func (k kind) nativeGVK() schema.GroupVersionKind { return rbacv1.SchemeGroupVersion.WithKind(k.nativeKind) }
+func (k kind) nativeGVK() schema.GroupVersionKind {
+	return rbacv1.SchemeGroupVersion.WithKind(k.nativeKind)
+}
 
 func (k kind) isBinding() bool { return len(k.roleKinds) > 0 }
 

@@ -28,7 +28,7 @@ func failure(err error) kube.Report {
 func deleting() kube.Report {
 	return kube.Report{
 		State: kube.StateProgressing, Reason: reasonDeleting,
-		Message: "Nobody has anything by this any more; a finalizer of somebody else holds the object",
+		Message:    "Nobody has anything by this any more; a finalizer of somebody else holds the object",
 		Conditions: []metav1.Condition{{Type: kube.ConditionProgrammed, Status: metav1.ConditionFalse}},
 	}
 }
