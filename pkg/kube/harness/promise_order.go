@@ -42,6 +42,14 @@ func (tr *trial) shuffled(ctx context.Context, world World, random *rand.Rand, w
 
 	var waiting []client.Object
 
+	if world.Together {
+		if err := tr.plant(ctx, world.Objects); err != nil {
+			return err
+		}
+
+		objects = nil
+	}
+
 	for _, obj := range objects {
 		// What cannot be there before another comes together with the next.
 		waiting = append(waiting, obj)

@@ -73,6 +73,10 @@ type World struct {
 	// Objects are created in this order, with their status. One with a deletion
 	// timestamp is created and deleted, and needs a finalizer to be there at all.
 	Objects []client.Object
+	// Together is set where the objects must all be there before the first run, for
+	// what happens cannot be made up for: an object that is being deleted is not
+	// held for what comes after it was let go.
+	Together bool
 	// Fails is set where runs may end in an error however often they are repeated.
 	Fails bool
 }

@@ -110,13 +110,17 @@ func (r *Reconciler) ensure(ctx context.Context, found snapshot) error {
 		digest, exists := have[child.Kind][child.Name]
 		delete(have[child.Kind], child.Name)
 
-		if digest != child.Digest {
+		if digest != child.Digest && digest != access.Going {
 			errs = append(errs, r.apply(ctx, found.namespace.Name, child, exists))
 		}
 	}
 
 	for kind, strays := range have {
-		for name := range strays {
+		for name, digest := range strays {
+			if digest == access.Going {
+				continue
+			}
+
 			errs = append(errs, r.remove(ctx, kind, found.namespace.Name, name))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -61,18 +62,22 @@ func subject(t *testing.T) harness.Subject {
 	}
 
 	return harness.Subject{
-		Name:        workspace.Name,
-		Scheme:      scheme,
-		Primary:     &tenantv1beta1.Workspace{},
-		Kinds:       []client.ObjectList{&tenantv1beta1.WorkspaceList{}, &corev1.NamespaceList{}},
+		Name:    workspace.Name,
+		Scheme:  scheme,
+		Primary: &tenantv1beta1.Workspace{},
+		Kinds: []client.ObjectList{
+			&tenantv1beta1.WorkspaceList{}, &tenantv1beta1.WorkspaceTemplateList{},
+			&tenantv1beta1.WorkspacePolicyList{}, &corev1.NamespaceList{},
+		},
 		StatusKinds: []client.Object{&tenantv1beta1.Workspace{}},
 		Indexes:     indexes(t),
 		New: func(environment harness.Environment) reconcile.Reconciler {
 			return build(t, environment).Reconciler
 		},
 		Worlds:   worlds(),
-		MaxReads: 2, MaxWrites: 1,
-		// Namespaces are looked at and never made or changed.
+		MaxReads: 7, MaxWrites: 4,
+		Seeds: 8,
+		// Namespaces are let go or deleted at the end, and never made.
 		Unrepaired: isNamespace,
 		Remains:    isNamespace,
 	}
@@ -88,7 +93,8 @@ func build(t *testing.T, environment harness.Environment) *manager.Controller {
 	t.Helper()
 
 	built, err := workspace.New(manager.Dependencies{
-		Client: environment.Client, Recorder: environment.Recorder, Clock: environment.PassiveClock(),
+		Client: environment.Client, Live: harness.Established(environment.Client),
+		Recorder: environment.Recorder, Clock: environment.PassiveClock(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +128,67 @@ func worlds() []harness.World {
 			tenantv1beta1.LegacyWorkspaceFinalizer, tenantv1beta1.CascadingDeletionFinalizer)}},
 		{Name: "name too long", Objects: []client.Object{newWorkspace(strings.Repeat("n", 64))}, Fails: true},
 		{Name: "paused", Objects: []client.Object{paused()}},
+		{Name: "too many namespaces", Objects: []client.Object{
+			newWorkspace("a"), limited(1), newNamespace("a-1", "a"), madeByMember("a-2", "a"), madeByMember("a-3", "a"),
+		}},
+		{Name: "let go", Together: true, Objects: []client.Object{
+			ending("a", ""), newNamespace("a-1", "a"), ownedByWorkspace("a-2", "a"), newNamespace("b-1", "b"),
+		}},
+		{Name: "coming back", Together: true, Objects: []client.Object{
+			&tenantv1beta1.WorkspaceTemplate{ObjectMeta: metav1.ObjectMeta{Name: "a"}},
+			ending("a", "Foreground"), newNamespace("a-1", "a"),
+		}},
+		{Name: "cascade", Together: true, Objects: []client.Object{
+			ending("a", "Foreground"), newNamespace("a-1", "a"), newNamespace("a-2", "a"), newNamespace("b-1", "b"),
+		}},
+		{Name: "cascade held", Together: true, Objects: []client.Object{
+			ending("a", "Background"), newNamespace("a-1", "a"), protected("a-2", "a"),
+		}},
+		{Name: "unknown propagation", Together: true, Fails: true, Objects: []client.Object{
+			ending("a", "Backwards"), newNamespace("a-1", "a"),
+		}},
 	}
+}
+
+func ending(name, propagation string) *tenantv1beta1.Workspace {
+	workspace := newWorkspace(name, tenantv1beta1.CascadingDeletionFinalizer)
+	workspace.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+
+	if propagation != "" {
+		workspace.Annotations = map[string]string{tenantv1beta1.DeletionPropagationAnnotation: propagation}
+	}
+
+	return workspace
+}
+
+func limited(namespaces int32) *tenantv1beta1.WorkspacePolicy {
+	policy := &tenantv1beta1.WorkspacePolicy{ObjectMeta: metav1.ObjectMeta{Name: "small"}}
+	policy.Spec.Limits.Namespaces = &namespaces
+
+	return policy
+}
+
+func madeByMember(name, workspace string) *corev1.Namespace {
+	namespace := newNamespace(name, workspace)
+	namespace.Annotations = map[string]string{tenantv1beta1.SelfServiceAnnotation: "true"}
+
+	return namespace
+}
+
+func ownedByWorkspace(name, workspace string) *corev1.Namespace {
+	namespace := newNamespace(name, workspace)
+	namespace.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: "tenant.kubesphere.io/v1alpha1", Kind: "Workspace", Name: workspace, UID: "1",
+	}}
+
+	return namespace
+}
+
+func protected(name, workspace string) *corev1.Namespace {
+	namespace := newNamespace(name, workspace)
+	namespace.Labels[tenantv1beta1.ProtectedLabel] = "true"
+
+	return namespace
 }
 
 func newWorkspace(name string, finalizers ...string) *tenantv1beta1.Workspace {

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"testing"
 
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	iamv1alpha2 "github.com/ks-core/ks-controller-manager/api/iam/v1alpha2"
+	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/workspacetemplate"
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
@@ -27,7 +28,7 @@ func subject(t *testing.T) harness.Subject {
 	t.Helper()
 
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{tenantv1beta1.AddToScheme, rbacv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{tenantv1beta1.AddToScheme, iamv1beta1.AddToScheme, iamv1alpha2.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
@@ -39,24 +40,50 @@ func subject(t *testing.T) harness.Subject {
 		Primary: &tenantv1beta1.WorkspaceTemplate{},
 		Kinds: []client.ObjectList{
 			&tenantv1beta1.WorkspaceTemplateList{}, &tenantv1beta1.WorkspaceList{},
-			&rbacv1.ClusterRoleList{}, &rbacv1.ClusterRoleBindingList{},
+			&iamv1beta1.WorkspaceRoleList{}, &iamv1beta1.WorkspaceRoleBindingList{}, &iamv1beta1.BuiltinRoleList{},
+			&iamv1beta1.RoleTemplateList{}, &iamv1alpha2.RoleBaseList{},
 		},
-		StatusKinds: []client.Object{&tenantv1beta1.WorkspaceTemplate{}, &tenantv1beta1.Workspace{}},
+		StatusKinds: []client.Object{
+			&tenantv1beta1.WorkspaceTemplate{}, &tenantv1beta1.Workspace{},
+			&iamv1beta1.WorkspaceRole{}, &iamv1beta1.WorkspaceRoleBinding{},
+		},
+		Indexes: indexes(t),
 		New: func(environment harness.Environment) reconcile.Reconciler {
-			built, err := workspacetemplate.New(manager.Dependencies{
-				Client: environment.Client, Live: harness.Established(environment.Client),
-				Recorder: environment.Recorder, Clock: environment.PassiveClock(),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-
-			return built.Reconciler
+			return build(t, environment).Reconciler
 		},
 		Worlds:   worlds(),
 		Drifts:   drifts(),
-		MaxReads: 4, MaxWrites: 4,
+		MaxReads: 10, MaxWrites: 9,
+		Seeds: 6, // A world has half a dozen children.
 	}
+}
+
+func build(t *testing.T, environment harness.Environment) *manager.Controller {
+	t.Helper()
+
+	built, err := workspacetemplate.New(manager.Dependencies{
+		Client: environment.Client, Live: harness.Established(environment.Client),
+		Recorder: environment.Recorder, Clock: environment.PassiveClock(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return built
+}
+
+// indexes are those the controller itself declares.
+func indexes(t *testing.T) []harness.Index {
+	t.Helper()
+
+	declared := build(t, harness.Environment{}).Indexes
+	indexes := make([]harness.Index, 0, len(declared))
+
+	for _, index := range declared {
+		indexes = append(indexes, harness.Index{Object: index.Object, Field: index.Field, Extract: index.Value})
+	}
+
+	return indexes
 }
 
 func template(name, manager string) *tenantv1beta1.WorkspaceTemplate {
@@ -88,7 +115,7 @@ func worlds() []harness.World {
 		{Name: "everything set", Objects: []client.Object{full}},
 		{Name: "without a manager", Objects: []client.Object{template("unmanaged", "")}},
 		{Name: "several", Objects: []client.Object{template("a", "alice"), template("b", "alice"), template("c", "bob")}},
-		{Name: "left by KubeSphere", Objects: []client.Object{legacy, oldWorkspace("legacy"), staleBinding("legacy")}},
+		{Name: "left by KubeSphere", Objects: []client.Object{legacy, oldWorkspace("legacy"), formerRole("legacy")}},
 		{Name: "refused", Objects: []client.Object{template("refused", "system:admin")}, Fails: true},
 		{Name: "paused", Objects: []client.Object{paused}},
 	}
@@ -102,26 +129,27 @@ func oldWorkspace(name string) *tenantv1beta1.Workspace {
 	return workspace
 }
 
-// staleBinding is one under our name that refers to another role.
-func staleBinding(workspace string) *rbacv1.ClusterRoleBinding {
-	return &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: tenancy.ManagerRoleName(workspace), Labels: map[string]string{
-			tenancy.ManagedByLabel: tenancy.ManagedBy, tenantv1beta1.WorkspaceLabel: workspace,
-		}},
-		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
-	}
+// formerRole is one that this controller made for a definition that is no more.
+func formerRole(workspace string) *iamv1beta1.WorkspaceRole {
+	return &iamv1beta1.WorkspaceRole{ObjectMeta: metav1.ObjectMeta{
+		Name: workspace + "-former", Labels: map[string]string{
+			tenancy.ManagedByLabel: tenancy.ManagedBy, tenancy.ComponentLabel: workspacetemplate.Name,
+			tenantv1beta1.WorkspaceLabel: workspace,
+		},
+	}}
 }
 
 func drifts() []harness.Drift {
-	role := metav1.ObjectMeta{Name: tenancy.ManagerRoleName("plain")}
+	admin := metav1.ObjectMeta{Name: "plain-admin"}
 
 	return []harness.Drift{
 		{Name: "another manager", World: "plain", Make: patch(&tenantv1beta1.Workspace{
 			ObjectMeta: metav1.ObjectMeta{Name: "plain"},
 		}, `{"spec":{"manager":"mallory"}}`)},
-		{Name: "more rights", World: "plain", Make: patch(&rbacv1.ClusterRole{ObjectMeta: role},
-			`{"rules":[{"apiGroups":["*"],"resources":["*"],"verbs":["*"]}]}`)},
-		{Name: "another subject", World: "plain", Make: patch(&rbacv1.ClusterRoleBinding{ObjectMeta: role},
+		{Name: "more rights", World: "plain", Make: patch(&iamv1beta1.WorkspaceRole{
+			ObjectMeta: metav1.ObjectMeta{Name: "plain-viewer"},
+		}, `{"rules":[{"apiGroups":["*"],"resources":["*"],"verbs":["*"]}]}`)},
+		{Name: "another subject", World: "plain", Make: patch(&iamv1beta1.WorkspaceRoleBinding{ObjectMeta: admin},
 			`{"subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"mallory"}]}`)},
 	}
 }
