@@ -143,7 +143,8 @@ func CurrentMembership(user *iamv1beta1.User) Membership {
 }
 
 // Members computes the groups of a user from the GroupBindings that name it, those that are being deleted among them.
-// What no binding has given stays as it is, unless the group is being deleted.
+// What no binding has given stays as it is, unless the group is being deleted. Where groups come or go, those that
+// bindings give stand last and sorted, so that it does not matter which came first.
 func Members(
 	current Membership, bindings []iamv1beta1.GroupBinding, stateOf func(group string) GroupState,
 ) Membership {
@@ -152,22 +153,31 @@ func Members(
 	var next Membership
 
 	for _, group := range current.Groups {
-		if (given[group] || !taken[group]) && stateOf(group) != GroupDeleting {
+		if !given[group] && !taken[group] && stateOf(group) != GroupDeleting {
 			next.Groups = append(next.Groups, group)
 		}
 	}
 
 	for _, group := range slices.Sorted(maps.Keys(given)) {
-		if !slices.Contains(next.Groups, group) && stateOf(group) == GroupPresent {
-			next.Groups = append(next.Groups, group)
-		}
-
-		if slices.Contains(next.Groups, group) {
+		state := stateOf(group)
+		if state == GroupPresent || state == GroupMissing && slices.Contains(current.Groups, group) {
 			next.Bound = append(next.Bound, group)
 		}
 	}
 
+	next.Groups = append(next.Groups, next.Bound...)
+
+	if isSameSet(current.Groups, next.Groups) {
+		next.Groups = current.Groups
+	}
+
 	return next
+}
+
+func isSameSet(a, b []string) bool {
+	set := func(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }
+
+	return slices.Equal(set(a), set(b))
 }
 
 // bound tells which groups bindings give, and which they have given at any time.

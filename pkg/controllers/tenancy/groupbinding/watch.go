@@ -90,7 +90,9 @@ func (r *Reconciler) watches() []manager.Watch {
 }
 
 // contentOf is all that a binding says.
-func contentOf(object client.Object) []string { return append(groupOfBinding(object), membersOf(object)...) }
+func contentOf(object client.Object) []string {
+	return append(groupOfBinding(object), membersOf(object)...)
+}
 
 // membershipOf is all that a user says of its groups.
 func membershipOf(object client.Object) []string {
