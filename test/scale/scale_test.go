@@ -1,0 +1,120 @@
+package scale_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ks-core/ks-controller-manager/test/scale"
+	"github.com/ks-core/ks-controller-manager/test/scale/report"
+)
+
+const root = "../.."
+
+// options are those of a run of this size within a test: short looks, for only counts are judged.
+func options(t *testing.T, size scale.Size) scale.Options {
+	t.Helper()
+
+	return scale.Options{
+		Scenario: scale.Tenancy(), Size: size, Seed: 1, Manager: own(t, "manager"), Root: root, Dir: t.TempDir(),
+		Quiet: 3 * time.Second, Settle: time.Millisecond, Look: time.Second, Timeout: 5 * time.Minute, Logf: t.Logf,
+	}
+}
+
+// measure runs and judges by the promises of the figures whose names begin so.
+func measure(
+	t *testing.T, options scale.Options, enforced []report.Kind, figures ...string,
+) (*report.Result, report.Verdicts) {
+	t.Helper()
+
+	result, err := scale.Run(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	thresholds, err := report.ReadThresholds("thresholds.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for name := range thresholds.Figures {
+		if !slices.ContainsFunc(figures, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+			delete(thresholds.Figures, name)
+		}
+	}
+
+	verdicts := thresholds.Check(result, enforced...)
+	t.Log("\n" + result.Markdown(verdicts))
+
+	return result, verdicts
+}
+
+// counts are all that a test judges: they are the same on any machine.
+func counts() []report.Kind { return []report.Kind{report.Count} }
+
+// TestSmoke plays all phases on a fiftieth of T10. Nothing timed is judged.
+func TestSmoke(t *testing.T) {
+	t.Parallel()
+
+	options := options(t, scale.T10().Divided(50))
+	options.Workers, options.Edits = []int{8}, 5
+
+	result, verdicts := measure(t, options, counts(), "")
+	if failures := verdicts.Failures(); len(failures) > 0 {
+		t.Errorf("%s", strings.Join(failures, "\n"))
+	}
+
+	for resource, want := range map[string]int{
+		"workspacetemplates.tenant.kubesphere.io": 2, "namespaces": 200 + 5, "secrets": 400,
+		"users.iam.kubesphere.io": 10, "workspacerolebindings.iam.kubesphere.io": 6,
+	} {
+		if got := result.Objects[resource]; got < want {
+			t.Errorf("%d %s in the result, want at least %d", got, resource, want)
+		}
+	}
+
+	dir := t.TempDir()
+
+	path, err := result.Write(dir, verdicts)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := os.Stat(filepath.Join(dir, filepath.Base(path))); err != nil {
+		t.Error(err)
+	}
+}
+
+// A restart on a settled cluster must leave no trace, and must not ask the API server for what the caches have: at
+// this size each call for each object would be thousands. KS_SCALE=full takes the size that is promised.
+func TestConvergedRestart(t *testing.T) {
+	t.Parallel()
+
+	size := scale.ManyWorkspaces()
+	if os.Getenv("KS_SCALE") != "full" {
+		size = size.Divided(5)
+	}
+
+	_, verdicts := measure(t, options(t, size), counts(), "restart.")
+	if failures := verdicts.Failures(); len(failures) > 0 {
+		t.Errorf("%s", strings.Join(failures, "\n"))
+	}
+}
+
+// A manager that reads and writes on a restart must be caught, and one that takes too much memory.
+func TestSaboteurIsCaught(t *testing.T) {
+	t.Parallel()
+
+	options := options(t, scale.T10().Divided(500))
+	options.Restarted = own(t, asSaboteur)
+
+	_, verdicts := measure(t, options, append(counts(), report.Bytes), "restart.", "memory.steady")
+	for _, figure := range []string{"restart.writes", "restart.reads", "memory.steady"} {
+		if verdicts[figure].Problem == "" || !verdicts[figure].Enforced {
+			t.Errorf("%s: nothing was found", figure)
+		}
+	}
+}
