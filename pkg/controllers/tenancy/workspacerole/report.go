@@ -55,11 +55,9 @@ func verdict(found gathered, findings aggregate.Findings, native access.Native) 
 
 	switch refusal := found.refusal(); {
 	case refusal != nil:
-		return kube.Report{
-			State: kube.StateStalled, Reason: reasonNoWorkspace, Message: refusal.Error(),
-			Conditions: []metav1.Condition{
-				{Type: kube.ConditionAccepted, Status: metav1.ConditionFalse, Message: refusal.Error()},
-			},
+		report.State, report.Reason, report.Message = kube.StateStalled, reasonNoWorkspace, refusal.Error()
+		report.Conditions[0] = metav1.Condition{
+			Type: kube.ConditionAccepted, Status: metav1.ConditionFalse, Message: refusal.Error(),
 		}
 	case report.State == kube.StateReady && !found.exists:
 		report.State, report.Reason = kube.StateProgressing, reasonWorkspaceNotFound

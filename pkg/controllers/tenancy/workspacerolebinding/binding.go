@@ -168,55 +168,65 @@ const (
 	reasonNoSubjects      = "NoSubjects"
 )
 
-// verdict says whether the binding is effective.
+// verdict says whether the binding is effective. Every condition is set each time, so that none tells of the past.
 func verdict(binding *iamv1beta1.WorkspaceRoleBinding, role *iamv1beta1.WorkspaceRole) kube.Report {
-	if err := access.CheckBinding(binding); err != nil {
-		return stalled(kube.ConditionAccepted, reasonInvalid, err.Error())
-	}
-
-	workspace := binding.Labels[tenantv1beta1.WorkspaceLabel]
-
-	switch {
-	case role == nil:
-		message := fmt.Sprintf("roleRef.name: there is no WorkspaceRole %s: create it, or bind another",
-			binding.RoleRef.Name)
-
-		return kube.Report{
-			State: kube.StateProgressing, Reason: reasonRoleNotFound, Message: message,
-			Conditions: []metav1.Condition{
-				{Type: kube.ConditionResolvedRefs, Status: metav1.ConditionFalse, Message: message},
-			},
-		}
-	case role.Labels[tenantv1beta1.WorkspaceLabel] != workspace:
-		return stalled(kube.ConditionResolvedRefs, reasonOtherWorkspace, fmt.Sprintf(
-			"roleRef.name: WorkspaceRole %s belongs to workspace %q, the binding to %q: bind a role of the same workspace",
-			role.Name, role.Labels[tenantv1beta1.WorkspaceLabel], workspace))
-	}
-
-	subjects, errs := access.Subjects(binding.Subjects)
+	accepted, resolved := accept(binding), resolve(binding, role)
 	report := kube.Report{
 		State: kube.StateReady, Message: "The role is given to its subjects.",
-		Conditions: []metav1.Condition{
-			{Type: kube.ConditionAccepted, Status: metav1.ConditionTrue, Reason: kube.ConditionAccepted},
-			{Type: kube.ConditionResolvedRefs, Status: metav1.ConditionTrue, Reason: kube.ConditionResolvedRefs},
-		},
+		Conditions: []metav1.Condition{accepted, resolved},
 	}
 
 	switch {
-	case len(errs) > 0:
-		return stalled(kube.ConditionAccepted, reasonInvalidSubjects, errs.ToAggregate().Error())
-	case len(subjects) == 0:
+	case accepted.Status != metav1.ConditionTrue:
+		report.State, report.Reason, report.Message = kube.StateStalled, accepted.Reason, accepted.Message
+	case resolved.Reason == reasonRoleNotFound:
+		report.State, report.Reason, report.Message = kube.StateProgressing, resolved.Reason, resolved.Message
+	case resolved.Status != metav1.ConditionTrue:
+		report.State, report.Reason, report.Message = kube.StateStalled, resolved.Reason, resolved.Message
+	case len(binding.Subjects) == 0:
 		report.Reason, report.Message = reasonNoSubjects, "The binding names nobody."
 	}
 
 	return report
 }
 
-func stalled(condition, reason, message string) kube.Report {
-	return kube.Report{
-		State: kube.StateStalled, Reason: reason, Message: message,
-		Conditions: []metav1.Condition{{Type: condition, Status: metav1.ConditionFalse, Message: message}},
+// accept looks at the binding alone. Subjects that are in order hold the role whatever is wrong with others.
+func accept(binding *iamv1beta1.WorkspaceRoleBinding) metav1.Condition {
+	if err := access.CheckBinding(binding); err != nil {
+		return condition(kube.ConditionAccepted, reasonInvalid, err.Error())
 	}
+
+	if _, errs := access.Subjects(binding.Subjects); len(errs) > 0 {
+		return condition(kube.ConditionAccepted, reasonInvalidSubjects, errs.ToAggregate().Error())
+	}
+
+	return condition(kube.ConditionAccepted, kube.ConditionAccepted, "")
+}
+
+func resolve(binding *iamv1beta1.WorkspaceRoleBinding, role *iamv1beta1.WorkspaceRole) metav1.Condition {
+	workspace := binding.Labels[tenantv1beta1.WorkspaceLabel]
+
+	switch {
+	case role == nil:
+		return condition(kube.ConditionResolvedRefs, reasonRoleNotFound, fmt.Sprintf(
+			"roleRef.name: there is no WorkspaceRole %s: create it, or bind another", binding.RoleRef.Name))
+	case role.Labels[tenantv1beta1.WorkspaceLabel] != workspace:
+		return condition(kube.ConditionResolvedRefs, reasonOtherWorkspace, fmt.Sprintf(
+			"roleRef.name: WorkspaceRole %s belongs to workspace %q, the binding to %q: bind a role of the same workspace",
+			role.Name, role.Labels[tenantv1beta1.WorkspaceLabel], workspace))
+	}
+
+	return condition(kube.ConditionResolvedRefs, kube.ConditionResolvedRefs, "")
+}
+
+// condition is True without a message.
+func condition(name, reason, message string) metav1.Condition {
+	status := metav1.ConditionTrue
+	if message != "" {
+		status = metav1.ConditionFalse
+	}
+
+	return metav1.Condition{Type: name, Status: status, Reason: reason, Message: message}
 }
 
 // report writes the status if it changed.
