@@ -69,10 +69,11 @@ func subject(t *testing.T, name string) harness.Subject {
 
 func build(
 	t *testing.T, descriptor manager.Descriptor, environment harness.Environment, scheme *runtime.Scheme,
+	change ...func(*manager.Dependencies),
 ) *manager.Controller {
 	t.Helper()
 
-	built, err := descriptor.New(manager.Dependencies{
+	dependencies := manager.Dependencies{
 		Client: environment.Client, Live: harness.Established(environment.Client),
 		Recorder: environment.Recorder, Clock: environment.PassiveClock(),
 		Digests: func(kind schema.GroupVersionKind) (stores.Digests, error) {
@@ -84,7 +85,13 @@ func build(
 
 			return nil, fmt.Errorf("%s has no digests of %s", descriptor.Name, kind)
 		},
-	})
+	}
+
+	for _, do := range change {
+		do(&dependencies)
+	}
+
+	built, err := descriptor.New(dependencies)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +115,12 @@ func apiService(name string) client.Object {
 	})
 
 	return service
+}
+
+func sortedNames(names []string) []string {
+	slices.Sort(names)
+
+	return slices.Compact(names)
 }
 
 func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
