@@ -59,6 +59,7 @@ func viewer(groups []string) []rbacv1.PolicyRule {
 
 	return Canonical([]rbacv1.PolicyRule{
 		{APIGroups: []string{coreGroup}, Resources: resources, Verbs: readVerbs()},
+		{APIGroups: []string{coreGroup}, Resources: ofItself(), Verbs: readVerbs()},
 		{APIGroups: without(groups, tenantGroup), Resources: []string{all}, Verbs: readVerbs()},
 	})
 }

@@ -51,7 +51,9 @@ const (
 
 func readVerbs() []string { return []string{"get", "list", "watch"} }
 
-func writeVerbs() []string { return []string{"create", "update", "patch", "delete", "deletecollection"} }
+func writeVerbs() []string {
+	return []string{"create", "update", "patch", "delete", "deletecollection"}
+}
 
 // ordinary expands every verb and drops those by which one takes what one was not given.
 func ordinary(verbs []string) []string {
@@ -75,7 +77,9 @@ func confineCore(rule rbacv1.PolicyRule, verbs []string) []rbacv1.PolicyRule {
 	reads, writes := split(verbs)
 
 	if slices.Contains(rule.Resources, all) {
-		confined := []rbacv1.PolicyRule{core(readable(), reads), core(writable(), writes)}
+		confined := []rbacv1.PolicyRule{
+			core(readable(), reads), core(ofItself(), reads), core(writable(), writes),
+		}
 		if slices.Contains(writes, "create") {
 			confined = append(confined, core(interactive(), intersect(verbs, []string{"get", "create"})))
 		}
@@ -154,12 +158,15 @@ func intersect(a, b []string) []string {
 // readable are the core resources of a namespace that can be looked at.
 func readable() []string {
 	return []string{
-		"configmaps", "endpoints", "events", "limitranges", namespaces, "namespaces/status",
-		"persistentvolumeclaims", "persistentvolumeclaims/status", "pods", "pods/log", "pods/status", "podtemplates",
-		"replicationcontrollers", "replicationcontrollers/scale", "replicationcontrollers/status", "resourcequotas",
+		"configmaps", "endpoints", "events", "limitranges", "persistentvolumeclaims",
+		"persistentvolumeclaims/status", "pods", "pods/log", "pods/status", "podtemplates", "replicationcontrollers",
+		"replicationcontrollers/scale", "replicationcontrollers/status", "resourcequotas",
 		"resourcequotas/status", "secrets", "serviceaccounts", "services", "services/status",
 	}
 }
+
+// ofItself is the namespace.
+func ofItself() []string { return []string{namespaces, "namespaces/status"} }
 
 // writable are the core resources of a namespace that belong to those who work in it.
 func writable() []string {
