@@ -74,7 +74,10 @@ func NewCommand(name, version string, catalog manager.Catalog) (*cobra.Command, 
 		Short: "Hosts controllers for Kubernetes, each of which can be switched on and off",
 		Long: name + " hosts controllers, each of which has its own feature gate and runs when the command line,\n" +
 			"its gate, the kinds the cluster serves and the rights of the process allow it.\n\n" +
-			"Commands:\n  controllers   list the controllers of the binary\n  version       print its version",
+			"Commands:\n" +
+			"  cleanup       take off the cluster what would outlive the manager\n" +
+			"  controllers   list the controllers of the binary\n" +
+			"  version       print its version",
 		Args:          noArguments,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -83,7 +86,7 @@ func NewCommand(name, version string, catalog manager.Catalog) (*cobra.Command, 
 		},
 	}
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	command.AddCommand(newVersionCommand(options), newControllersCommand(options))
+	command.AddCommand(newVersionCommand(options), newControllersCommand(options), newCleanupCommand(options))
 
 	sections := options.sections()
 	for _, section := range sections.FlagSets {
@@ -94,8 +97,20 @@ func NewCommand(name, version string, catalog manager.Catalog) (*cobra.Command, 
 
 	columns, _, _ := term.TerminalSize(command.OutOrStdout())
 	cliflag.SetUsageAndHelpFunc(command, sections, columns)
+	explain(command.Commands(), columns)
 
 	return command, nil
+}
+
+// explain gives each command the help for its own flags, where it would show those of its parent.
+func explain(commands []*cobra.Command, columns int) {
+	for _, command := range commands {
+		var sections cliflag.NamedFlagSets
+
+		sections.FlagSet(command.Name()).AddFlagSet(command.Flags())
+		cliflag.SetUsageAndHelpFunc(command, sections, columns)
+		explain(command.Commands(), columns)
+	}
 }
 
 // run applies the options and hosts the controllers until the context ends.

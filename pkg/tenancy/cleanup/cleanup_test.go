@@ -78,7 +78,7 @@ func TestStepFor(t *testing.T) {
 	t.Parallel()
 
 	plain := func(*metav1.PartialObjectMetadata) {}
-	everything := cleanup.Options{Labels: true, CustomResources: true, Leases: []string{"/one"}}
+	everything := cleanup.Options{Labels: true, CustomResources: true, Leases: []types.NamespacedName{{Name: "one"}}}
 
 	tests := map[string]struct {
 		kind    cleanup.Kind
@@ -103,7 +103,7 @@ func TestStepFor(t *testing.T) {
 		"a native binding":        {bindings(), plain, everything, ""},
 		"a managed native one":    {bindings(), managed, cleanup.Options{}, "delete"},
 		"our Lease":               {leases(), plain, everything, "delete"},
-		"another Lease":           {leases(), plain, cleanup.Options{Leases: []string{"x/one"}}, ""},
+		"another Lease":           {leases(), plain, cleanup.Options{Leases: []types.NamespacedName{{Namespace: "x", Name: "one"}}}, ""},
 		"labels stay":             {namespaces(), marked, cleanup.Options{CustomResources: true}, ""},
 		"labels go":               {namespaces(), marked, cleanup.Options{Labels: true}, `{"annotations":{"tenant.kubesphere.io/admitted":null},"labels":{"kubesphere.io/namespace":null,"kubesphere.io/workspace":null}}`},
 		"a namespace with owners": {namespaces(), owned, cleanup.Options{}, `{"finalizers":["example.com/keep"],"ownerReferences":[{"apiVersion":"capsule.clastix.io/v1beta2","kind":"Tenant","name":"t","uid":"y"}]}`},
@@ -156,7 +156,7 @@ func told(t *testing.T, step cleanup.Step) string {
 func TestOrder(t *testing.T) {
 	t.Parallel()
 
-	options := cleanup.Options{CustomResources: true, Leases: []string{"/one"}}
+	options := cleanup.Options{CustomResources: true, Leases: []types.NamespacedName{{Name: "one"}}}
 	planned := []struct {
 		kind   cleanup.Kind
 		change func(*metav1.PartialObjectMetadata)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
@@ -22,8 +23,8 @@ type Options struct {
 	// CustomResources deletes the objects of our own kinds, also those that people wrote.
 	CustomResources bool
 
-	// Leases are the ones to delete, as namespace/name.
-	Leases []string
+	// Leases are the ones to delete.
+	Leases []types.NamespacedName
 }
 
 // Phase says when a step is due. Namespaces come first: as long as one has an owner reference to a Workspace, the
@@ -138,7 +139,9 @@ func isToGo(kind Kind, object *metav1.PartialObjectMetadata, options Options) bo
 	case kind.Group == "":
 		return false
 	case kind.Group == leaseGroup:
-		return slices.Contains(options.Leases, object.Namespace+"/"+object.Name)
+		return slices.Contains(options.Leases, types.NamespacedName{
+			Namespace: object.Namespace, Name: object.Name,
+		})
 	case kind.isOurs() && options.CustomResources:
 		return true
 	default:
