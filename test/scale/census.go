@@ -26,34 +26,46 @@ func census(ctx context.Context, config *rest.Config) (all, made map[string]int,
 		return nil, nil, fmt.Errorf("making a client: %w", err)
 	}
 
-	served, err := kinds.ServerPreferredResources()
+	resources, err := listable(kinds)
 	if err != nil {
-		return nil, nil, fmt.Errorf("asking for the kinds that are served: %w", err)
+		return nil, nil, err
 	}
 
 	all, made = map[string]int{}, map[string]int{}
 
-	for _, list := range served {
-		for _, resource := range list.APIResources {
-			version, err := schema.ParseGroupVersion(list.GroupVersion)
-			if err != nil {
-				return nil, nil, fmt.Errorf("reading the kinds that are served: %w", err)
-			}
-
-			if !slices.Contains(resource.Verbs, "list") || resource.Name == "events" {
-				continue
-			}
-
-			counter := objects.Resource(version.WithResource(resource.Name))
-			name := version.WithResource(resource.Name).GroupResource().String()
-
-			if err := countAll(ctx, counter, name, all, made); err != nil {
-				return nil, nil, err
-			}
+	for _, resource := range resources {
+		name := resource.GroupResource().String()
+		if err := countAll(ctx, objects.Resource(resource), name, all, made); err != nil {
+			return nil, nil, err
 		}
 	}
 
 	return all, made, nil
+}
+
+// listable are the resources that can be listed, each in one version. Events are no state.
+func listable(kinds discovery.ServerResourcesInterface) ([]schema.GroupVersionResource, error) {
+	served, err := kinds.ServerPreferredResources()
+	if err != nil {
+		return nil, fmt.Errorf("asking for the kinds that are served: %w", err)
+	}
+
+	var resources []schema.GroupVersionResource
+
+	for _, list := range served {
+		version, err := schema.ParseGroupVersion(list.GroupVersion)
+		if err != nil {
+			return nil, fmt.Errorf("reading the kinds that are served: %w", err)
+		}
+
+		for _, resource := range list.APIResources {
+			if slices.Contains(resource.Verbs, "list") && resource.Name != "events" {
+				resources = append(resources, version.WithResource(resource.Name))
+			}
+		}
+	}
+
+	return resources, nil
 }
 
 func countAll(ctx context.Context, objects metadata.Getter, name string, all, made map[string]int) error {

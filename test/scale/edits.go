@@ -132,7 +132,8 @@ func (e *edits) judge(result *report.Result) {
 	for name, took := range e.took {
 		all = append(all, took...)
 
-		result.Set("edit."+name+".p50", report.Seconds, quantile(took, 0.5).Seconds(), "half of these edits are effective by then")
+		result.Set("edit."+name+".p50", report.Seconds, quantile(took, 0.5).Seconds(),
+			"half of these edits are effective by then")
 		result.Set("edit."+name+".p99", report.Seconds, quantile(took, 0.99).Seconds(), "nearly all of these are")
 	}
 

@@ -152,25 +152,13 @@ func (r *runner) phase(w *world, name string, do func() error, children ...*chil
 	}
 
 	after, errUsage := w.usage(children...)
-	calls, errCalls := r.callsSince(w, from)
+	calls, errCalls := w.callsSince(from)
 
 	r.result.Phases = append(r.result.Phases, report.Phase{
 		Name: name, Seconds: took.Seconds(), Calls: calls.Table(), Processes: since(before, after),
 	})
 
 	return errors.Join(errUsage, errCalls)
-}
-
-// callsSince are those of the manager.
-func (r *runner) callsSince(w *world, from audit.Mark) (audit.Calls, error) {
-	to, err := w.log.End()
-	if err != nil {
-		return nil, err
-	}
-
-	calls, err := w.log.Between(from, to)
-
-	return calls.By(account), err
 }
 
 // measureManager starts the manager on what users have made, starts it again, and edits.
@@ -195,28 +183,18 @@ func (r *runner) measureManager(ctx context.Context) error {
 	return discard(dir)
 }
 
-// running does something while a manager runs.
-func (r *runner) running(ctx context.Context, w *world, program Program, name string, do func(*child) error) error {
-	manager, err := startChild(ctx, w.Cluster, program, name)
-	if err != nil {
-		return err
-	}
-
-	return errors.Join(do(manager), manager.Stop())
-}
-
 func (r *runner) coldStart(ctx context.Context, w *world) error {
 	from, err := w.log.End()
 	if err != nil {
 		return err
 	}
 
-	return r.running(ctx, w, r.Manager, "manager-cold", func(manager *child) error {
+	return w.running(ctx, r.Manager, "manager-cold", func(manager *child) error {
 		if err := r.phase(w, "cold", func() error { return r.converge(ctx, w, manager) }, manager); err != nil {
 			return err
 		}
 
-		calls, err := r.callsSince(w, from)
+		calls, err := w.callsSince(from)
 		if err != nil {
 			return err
 		}
@@ -224,9 +202,11 @@ func (r *runner) coldStart(ctx context.Context, w *world) error {
 		writes := calls.Writes()
 		r.cold = writes.Last().Sub(manager.started)
 
-		r.result.Set("cold.seconds", report.Seconds, r.cold.Seconds(), "from the start of the process to its last write")
+		r.result.Set("cold.seconds", report.Seconds, r.cold.Seconds(),
+			"from the start of the process to its last write")
 		r.result.Set("cold.writes", report.Count, float64(len(writes)), "writes of the manager, of all kinds")
-		r.result.Set("cold.refused", report.Count, float64(len(writes.Failed())), "writes that were refused and made again")
+		r.result.Set("cold.refused", report.Count, float64(len(writes.Failed())),
+			"writes that were refused and made again")
 		r.result.Set("cold.writeRate", report.Rate, float64(len(writes))/r.cold.Seconds(), "writes in a second")
 
 		return r.memory(ctx, manager, "memory.cold", "resident, after a cold start, with nothing to do")
@@ -283,7 +263,7 @@ func pause(ctx context.Context, duration time.Duration) error {
 
 // record counts the objects, and reads what the manager owns of those of the kinds that it has written.
 func (r *runner) record(ctx context.Context, w *world) error {
-	written, err := r.callsSince(w, 0)
+	written, err := w.callsSince(0)
 	if err != nil {
 		return err
 	}
@@ -322,7 +302,7 @@ func (r *runner) restart(ctx context.Context, w *world) error {
 		return err
 	}
 
-	return r.running(ctx, w, r.Restarted, "manager-again", func(manager *child) error {
+	return w.running(ctx, r.Restarted, "manager-again", func(manager *child) error {
 		var done drained
 
 		err := r.phase(w, "restart", func() error {
@@ -355,7 +335,7 @@ func (r *runner) restart(ctx context.Context, w *world) error {
 }
 
 func (r *runner) judgeRestart(w *world, from audit.Mark, done drained, peak report.Process) error {
-	calls, err := r.callsSince(w, from)
+	calls, err := w.callsSince(from)
 	if err != nil {
 		return err
 	}
@@ -391,7 +371,7 @@ func (r *runner) unseen(done drained) int {
 		objects += r.Size.Namespaces
 	}
 
-	return max(objects-int(looks), 0) //nolint:gosec // a hundred thousand at most
+	return max(objects-int(looks), 0)
 }
 
 // measureBare applies what the manager has written, without it, in a cluster that began like the manager's.

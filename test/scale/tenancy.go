@@ -140,7 +140,9 @@ func bindings(size Size, seed uint64) iter.Seq[client.Object] {
 			random := rand.New(draw(seed, "bindings", i)) //nolint:gosec // to be drawn again
 			chosen := random.Perm(size.Users)
 
-			group := rbacv1.Subject{Kind: rbacv1.GroupKind, APIGroup: rbacv1.GroupName, Name: "group-" + workspaceName(i)}
+			group := rbacv1.Subject{
+				Kind: rbacv1.GroupKind, APIGroup: rbacv1.GroupName, Name: "group-" + workspaceName(i),
+			}
 			robot := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: "robot"}
 
 			for _, made := range []*iamv1beta1.WorkspaceRoleBinding{

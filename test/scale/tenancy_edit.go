@@ -41,7 +41,8 @@ func changeBuiltinRole(ctx context.Context, writer client.Client, size Size, rou
 		rule.Resources = rule.Resources[:1]
 	}
 
-	role := &iamv1beta1.Role{TypeMeta: metav1.TypeMeta{APIVersion: iamv1beta1.SchemeGroupVersion.String(), Kind: "Role"}}
+	role := &iamv1beta1.Role{}
+	role.SetGroupVersionKind(iamv1beta1.SchemeGroupVersion.WithKind("Role"))
 	role.Name = viewer
 	role.Rules = []rbacv1.PolicyRule{rule}
 
@@ -182,11 +183,15 @@ func awaitSubject(ctx context.Context, events watch.Interface, namespaces []stri
 			}
 
 			binding, isBinding := event.Object.(*rbacv1.RoleBinding)
-			if isBinding && slices.ContainsFunc(binding.Subjects, func(s rbacv1.Subject) bool { return s.Name == user }) {
+			if isBinding && names(binding, user) {
 				delete(missing, binding.Namespace)
 			}
 		}
 	}
 
 	return nil
+}
+
+func names(binding *rbacv1.RoleBinding, user string) bool {
+	return slices.ContainsFunc(binding.Subjects, func(subject rbacv1.Subject) bool { return subject.Name == user })
 }

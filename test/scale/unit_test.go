@@ -26,6 +26,7 @@ func TestGenerate(t *testing.T) {
 	}
 
 	counts := map[string]int{}
+
 	for _, stage := range generateTenancy(T10().withoutContent(), 1) {
 		for range stage.Objects {
 			counts[stage.Name]++

@@ -50,7 +50,7 @@ func usageOf(pid int) (report.Process, error) {
 func memoryLine(status []byte, name string) int64 {
 	for line := range strings.Lines(string(status)) {
 		fields := strings.Fields(line)
-		if len(fields) == 3 && fields[0] == name+":" { //nolint:mnd // the name, the number, kB
+		if len(fields) == 3 && fields[0] == name+":" { // the name, the number, kB
 			kilobytes, _ := strconv.ParseInt(fields[1], 10, 64)
 
 			return kilobytes * kibibyte

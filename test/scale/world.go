@@ -2,6 +2,7 @@ package scale
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -126,6 +127,28 @@ func since(before, after map[string]report.Process) map[string]report.Process {
 	return used
 }
 
+// callsSince are those of the manager.
+func (w *world) callsSince(from audit.Mark) (audit.Calls, error) {
+	to, err := w.log.End()
+	if err != nil {
+		return nil, err
+	}
+
+	calls, err := w.log.Between(from, to)
+
+	return calls.By(account), err
+}
+
+// running does something while a manager runs.
+func (w *world) running(ctx context.Context, program Program, name string, do func(*child) error) error {
+	manager, err := startChild(ctx, w.Cluster, program, name)
+	if err != nil {
+		return err
+	}
+
+	return errors.Join(do(manager), manager.Stop())
+}
+
 // discard removes the folder of a cluster that has ended.
 func discard(dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
@@ -162,8 +185,10 @@ func (w *world) awaitIdle(ctx context.Context, quiet, timeout time.Duration) err
 			total += program.CPUSeconds
 		}
 
-		if idle++; total-last > idleCores*idlePeriod.Seconds() {
+		if total-last > idleCores*idlePeriod.Seconds() {
 			idle = 0
+		} else {
+			idle++
 		}
 
 		last = total

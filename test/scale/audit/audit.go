@@ -113,7 +113,8 @@ func (l Log) Between(from, to Mark) (Calls, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the audit log: %w", err)
 	}
-	defer file.Close()
+
+	defer func() { _ = file.Close() }() // it was read only
 
 	return parse(io.NewSectionReader(file, int64(from), int64(to-from)))
 }

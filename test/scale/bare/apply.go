@@ -83,7 +83,7 @@ func (i Intent) apply(ctx context.Context, client *rest.RESTClient, retries *ato
 			Param("fieldManager", i.Owner).Param("force", "true").
 			Body(i.Body).Do(ctx).Error()
 
-		switch apierrors.ReasonForError(last) { //nolint:exhaustive // the others do not pass by waiting
+		switch apierrors.ReasonForError(last) {
 		case "Forbidden", "NotFound", "Conflict":
 			retries.Add(1)
 

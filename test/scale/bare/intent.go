@@ -37,33 +37,45 @@ func Record(
 	var intents []Intent
 
 	for _, resource := range resources {
-		page := metav1.ListOptions{Limit: pageSize}
+		err := eachOf(ctx, client.Resource(resource), func(object *unstructured.Unstructured) error {
+			found, err := intentsOf(resource, object, prefix)
+			intents = append(intents, found...)
 
-		for {
-			list, err := client.Resource(resource).List(ctx, page)
-			if err != nil {
-				return nil, err
-			}
-
-			for i := range list.Items {
-				found, err := intentsOf(resource, &list.Items[i], prefix)
-				if err != nil {
-					return nil, err
-				}
-
-				intents = append(intents, found...)
-			}
-
-			page.Continue = list.GetContinue()
-			if page.Continue == "" {
-				break
-			}
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 
 	arrange(intents)
 
 	return intents, nil
+}
+
+// eachOf does something with each object of a resource.
+func eachOf(
+	ctx context.Context, objects dynamic.ResourceInterface, do func(*unstructured.Unstructured) error,
+) error {
+	page := metav1.ListOptions{Limit: pageSize}
+
+	for {
+		list, err := objects.List(ctx, page)
+		if err != nil {
+			return err
+		}
+
+		for i := range list.Items {
+			if err := do(&list.Items[i]); err != nil {
+				return err
+			}
+		}
+
+		page.Continue = list.GetContinue()
+		if page.Continue == "" {
+			return nil
+		}
+	}
 }
 
 // arrange puts what others depend on first: roles before their bindings, objects before their status.
@@ -104,7 +116,7 @@ func intentsOf(
 		}
 
 		var owned map[string]any
-		if err := json.Unmarshal(entry.FieldsV1.Raw, &owned); err != nil {
+		if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &owned); err != nil {
 			return nil, fmt.Errorf("reading the fields of %s %s: %w", object.GetKind(), object.GetName(), err)
 		}
 

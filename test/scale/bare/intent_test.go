@@ -54,7 +54,9 @@ func TestIntentsOf(t *testing.T) {
 		"status": {"ok": true}
 	}`))}
 
-	intents, err := intentsOf(schema.GroupVersionResource{Group: "rbac", Version: "v1", Resource: "roles"}, object, "manager")
+	roles := schema.GroupVersionResource{Group: "rbac", Version: "v1", Resource: "roles"}
+
+	intents, err := intentsOf(roles, object, "manager")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -72,7 +73,7 @@ func (r *Result) writeObjects(text *strings.Builder) {
 	rows := make([][]string, 0, len(r.Objects))
 
 	for _, name := range slices.Sorted(maps.Keys(r.Objects)) {
-		rows = append(rows, []string{name, fmt.Sprint(r.Objects[name]), fmt.Sprint(r.Made[name])})
+		rows = append(rows, []string{name, strconv.Itoa(r.Objects[name]), strconv.Itoa(r.Made[name])})
 	}
 
 	writeTable(text, []string{"objects", "all", "of the manager"}, rows)
@@ -96,7 +97,7 @@ func (r *Result) writePhases(text *strings.Builder) {
 
 		rows = nil
 		for _, call := range phase.Calls {
-			rows = append(rows, []string{call.Verb, call.Resource, fmt.Sprint(call.Count), fmt.Sprint(call.Failed)})
+			rows = append(rows, []string{call.Verb, call.Resource, strconv.Itoa(call.Count), strconv.Itoa(call.Failed)})
 		}
 
 		writeTable(text, []string{"verb", "resource", "calls of the manager", "refused"}, rows)
@@ -120,6 +121,7 @@ func Compare(before, after *Result, thresholds Thresholds) string {
 	}
 
 	names := map[string]bool{}
+
 	for _, figures := range []map[string]Figure{before.Figures, after.Figures} {
 		for name := range figures {
 			names[name] = true

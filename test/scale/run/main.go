@@ -59,7 +59,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.size, "size", "T10", "T10 or W1000")
 	flags.IntVar(&s.divide, "divide", 1, "a part of that size: 50 for a fiftieth")
 	flags.StringVar(&s.revision, "revision", "", "what is measured; empty: what git says")
-	flags.StringVar(&s.workers, "workers", "1,8,32", "numbers of workers to measure without a manager with; empty: none")
+	flags.StringVar(&s.workers, "workers", "1,8,32", "how many workers to measure with, without a manager")
 	flags.IntVar(&s.edits, "edits", 100, "how many edits of each kind to make")
 	flags.Uint64Var(&s.seed, "seed", 1, "what random choices follow from")
 	// Go's garbage collector runs at least every two minutes, and gives memory back after that.
@@ -147,7 +147,7 @@ func (s settings) run(ctx context.Context, stdout io.Writer) ([]string, error) {
 		err = os.RemoveAll(options.Dir)
 	}
 
-	return verdicts.Failures(), err //nolint:wrapcheck // of the removal, and names the folder
+	return verdicts.Failures(), err
 }
 
 // leaveOut takes out the thresholds of what was asked not to be measured.
