@@ -140,6 +140,13 @@ func memberships() []attempt {
 		out = append(out, all(change.by, ownership, requests...)...)
 	}
 
+	// By way of the status, where nobody would look at the limit.
+	for _, request := range changes("team-a-one", `{"labels":{"kubesphere.io/workspace":"team-b"}}`) {
+		if request.path != namespace("team-a-one") {
+			out = append(out, all(dora, ownership, request)...)
+		}
+	}
+
 	// All labels at once, and to nothing but still there.
 	return append(out, all(mallory, ownership,
 		request{patch, namespace("team-a-one"), `[{"op":"replace","path":"/metadata/labels","value":{}}]`},
@@ -275,7 +282,15 @@ func finalizations() []attempt {
 func limits() []attempt {
 	out := all(dora, limit, creation("own", `{"labels":{"kubesphere.io/workspace":"full"}}`))
 
-	return append(out, all(dora, limit, changes("team-a-one", `{"labels":{"kubesphere.io/workspace":"full"}}`)...)...)
+	for _, request := range changes("team-a-one", `{"labels":{"kubesphere.io/workspace":"full"}}`) {
+		if request.path == namespace("team-a-one") {
+			out = append(out, all(dora, limit, request)...)
+		} else {
+			out = append(out, all(dora, ownership, request)...)
+		}
+	}
+
+	return out
 }
 
 // protected deletes what must stay.

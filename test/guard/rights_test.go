@@ -54,10 +54,11 @@ func rightsInNamespaces() []right {
 	)
 
 	return []right{
-		// Between workspaces, on every path, and back.
-		may(dora, changes("team-a-one", toB)...), may(dora, changes("team-a-one", toA)...),
-		may(dora, changes("team-a-one", `{"labels":{"kubesphere.io/workspace":"tried"}}`)...), // a limit in DryRun
-		may(dora, changes("team-a-one", toA)...),
+		// Between workspaces, and back.
+		may(dora, request{merge, namespace("team-a-one"), `{"metadata":` + toB + `}`},
+			request{put, namespace("team-a-one"), `{"metadata":` + toA + `}`},
+			request{merge, namespace("team-a-one"), `{"metadata":{"labels":{"kubesphere.io/workspace":"tried"}}}`}, // a DryRun
+			request{merge, namespace("team-a-one"), `{"metadata":` + toA + `}`}),
 		// What is nobody's concern.
 		may(nora, changes("team-a-one", note)...), may(mallory, changes("team-b-one", note)...),
 		may(oscar, changes("kube-system", note)...),
