@@ -6,7 +6,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"k8s.io/apimachinery/pkg/labels"
 
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
@@ -110,7 +113,10 @@ func TestNewPlan(t *testing.T) {
 		withMetadata(map[string]string{"team": "a"}, map[string]string{"note": "b"}))
 	template.Spec.Template.Spec.NetworkIsolation = &isolated
 
-	plan := tenancy.NewPlan(template)
+	plan := tenancy.NewPlan(template, builtinRoles())
+	if len(plan.Roles) != 1 {
+		t.Fatalf("%d roles, want the one that the labels of the workspace select", len(plan.Roles))
+	}
 
 	for _, test := range []struct {
 		name   string
@@ -120,15 +126,16 @@ func TestNewPlan(t *testing.T) {
 		{"workspace", plan.Workspace, `{"apiVersion":"tenant.kubesphere.io/v1beta1","kind":"Workspace",
 			"metadata":{"annotations":{"note":"b"},"labels":{"team":"a"},"name":"payments"},
 			"spec":{"manager":"alice","networkIsolation":true}}`},
-		{"role", plan.Role, `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole",
-			"metadata":{"labels":{"app.kubernetes.io/managed-by":"ks-controller-manager","kubesphere.io/workspace":"payments"},
-			"name":"kubesphere:workspace:payments:manager"},
-			"rules":[{"apiGroups":["tenant.kubesphere.io"],"resourceNames":["payments"],
-			"resources":["workspaces","workspacetemplates"],"verbs":["get","update","patch"]}]}`},
-		{"binding", plan.Binding, `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding",
-			"metadata":{"labels":{"app.kubernetes.io/managed-by":"ks-controller-manager","kubesphere.io/workspace":"payments"},
-			"name":"kubesphere:workspace:payments:manager"},
-			"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"kubesphere:workspace:payments:manager"},
+		{"role", plan.Roles[0], `{"apiVersion":"iam.kubesphere.io/v1beta1","kind":"WorkspaceRole",
+			"metadata":{"labels":{"app.kubernetes.io/component":"workspace-template",
+			"app.kubernetes.io/managed-by":"ks-controller-manager","kubesphere.io/workspace":"payments"},
+			"name":"payments-admin"},
+			"rules":[{"apiGroups":["*"],"resources":["*"],"verbs":["*"]}]}`},
+		{"binding", plan.Binding, `{"apiVersion":"iam.kubesphere.io/v1beta1","kind":"WorkspaceRoleBinding",
+			"metadata":{"labels":{"app.kubernetes.io/component":"workspace-template",
+			"app.kubernetes.io/managed-by":"ks-controller-manager","kubesphere.io/workspace":"payments"},
+			"name":"payments-admin"},
+			"roleRef":{"apiGroup":"iam.kubesphere.io","kind":"WorkspaceRole","name":"payments-admin"},
 			"subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"alice"}]}`},
 	} {
 		if diff := cmp.Diff(decode(t, []byte(test.want)), decode(t, encode(t, test.intent))); diff != "" {
@@ -137,12 +144,23 @@ func TestNewPlan(t *testing.T) {
 	}
 }
 
+// builtinRoles are one for all workspaces of team a, and one for those of team b.
+func builtinRoles() []tenancy.WorkspaceRole {
+	return []tenancy.WorkspaceRole{
+		{
+			Name: "admin", Selector: labels.SelectorFromSet(labels.Set{"team": "a"}),
+			Rules: []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}},
+		},
+		{Name: "other", Selector: labels.SelectorFromSet(labels.Set{"team": "b"})},
+	}
+}
+
 func TestNewPlanWithoutManager(t *testing.T) {
 	t.Parallel()
 
-	plan := tenancy.NewPlan(newTemplate("payments"))
-	if plan.Role != nil || plan.Binding != nil {
-		t.Errorf("rights for nobody: %+v, %+v", plan.Role, plan.Binding)
+	plan := tenancy.NewPlan(newTemplate("payments"), nil)
+	if plan.Binding != nil {
+		t.Errorf("rights for nobody: %+v", plan.Binding)
 	}
 
 	if plan.Workspace.Spec.Manager == nil || *plan.Workspace.Spec.Manager != "" {
@@ -159,7 +177,7 @@ func TestElsewhereClusters(t *testing.T) {
 	}
 	template.Spec.Overrides = []tenantv1beta1.Override{{ClusterName: "b"}, {ClusterName: "c"}, {ClusterName: ""}}
 
-	if diff := cmp.Diff([]string{"a", "b", "c"}, tenancy.NewPlan(template).ElsewhereClusters); diff != "" {
+	if diff := cmp.Diff([]string{"a", "b", "c"}, tenancy.NewPlan(template, builtinRoles()).ElsewhereClusters); diff != "" {
 		t.Errorf("clusters (-want +got):\n%s", diff)
 	}
 }
@@ -182,8 +200,8 @@ func FuzzTemplate(f *testing.F) {
 			return
 		}
 
-		plan := tenancy.NewPlan(template)
-		if diff := cmp.Diff(encode(t, plan), encode(t, tenancy.NewPlan(template))); diff != "" {
+		plan := tenancy.NewPlan(template, builtinRoles())
+		if diff := cmp.Diff(encode(t, plan), encode(t, tenancy.NewPlan(template, builtinRoles()))); diff != "" {
 			t.Fatalf("two plans of one template:\n%s", diff)
 		}
 
@@ -195,12 +213,12 @@ func FuzzTemplate(f *testing.F) {
 			return
 		}
 
-		if strings.HasPrefix(*plan.Binding.Subjects[0].Name, "system:") {
+		if strings.HasPrefix(plan.Binding.Subjects[0].Name, "system:") {
 			t.Fatalf("an account of Kubernetes itself got rights: %q", manager)
 		}
 
-		if names := plan.Role.Rules[0].ResourceNames; len(names) != 1 || names[0] != name {
-			t.Fatalf("rights over %q", names)
+		if role := plan.Binding.RoleRef.Name; role != tenancy.RoleName(name, "admin") {
+			t.Fatalf("a role of another workspace: %q", role)
 		}
 	})
 }
@@ -225,4 +243,42 @@ func decode(t *testing.T, content []byte) any {
 	}
 
 	return value
+}
+
+func TestPropagationOf(t *testing.T) {
+	t.Parallel()
+
+	for _, test := range []struct {
+		annotation string
+		finalizers []string
+		want       tenancy.Propagation
+		reason     string
+	}{
+		{want: tenancy.PropagationOrphan},
+		{annotation: "Orphan", want: tenancy.PropagationOrphan},
+		{annotation: "Background", want: tenancy.PropagationBackground},
+		{annotation: "Foreground", want: tenancy.PropagationForeground},
+		{annotation: "foreground", reason: tenancy.ReasonInvalidPropagation},
+		{
+			annotation: "Foreground", finalizers: []string{tenantv1beta1.LegacyOrphanFinalizer},
+			want: tenancy.PropagationOrphan,
+		},
+	} {
+		got, problems := tenancy.PropagationOf(
+			map[string]string{tenantv1beta1.DeletionPropagationAnnotation: test.annotation}, test.finalizers)
+		if got != test.want || problems.Reason() != test.reason {
+			t.Errorf("%q, %v: %q, %v", test.annotation, test.finalizers, got, problems)
+		}
+	}
+}
+
+func TestObstacles(t *testing.T) {
+	t.Parallel()
+
+	got := tenancy.Obstacles([]tenancy.Member{
+		{Name: "z", Protected: true}, {Name: "a"}, {Name: "kube-system"}, {Name: "kubesphere-system"}, {Name: "default"},
+	})
+	if diff := cmp.Diff([]string{"default", "kube-system", "kubesphere-system", "z"}, got); diff != "" {
+		t.Errorf("obstacles (-want +got):\n%s", diff)
+	}
 }

@@ -15,9 +15,16 @@ import (
 // do not collide by chance.
 const digestBytes = 12
 
+// Going is the digest of what is being deleted: it is waited for, neither changed nor deleted again.
+const Going = "going"
+
 // Digest tells apart what a role or binding grants, and under which labels of ours. It is empty for an object of
 // another kind. What others add to the object does not count: all that has an effect is in fields that are ours.
 func Digest(object client.Object) string {
+	if !object.GetDeletionTimestamp().IsZero() {
+		return Going
+	}
+
 	switch object := object.(type) {
 	case *rbacv1.Role:
 		return digest(object.Labels, object.Rules, nil, nil)
