@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -58,26 +59,26 @@ func TestMembers(t *testing.T) {
 	}
 
 	tests := map[string]struct{ groups, bound, bindings, want, wantBound string }{
-		"nothing":                            {"", "", "", "", ""},
-		"comes":                              {"", "", "a", "a", "a"},
-		"stays":                              {"a", "a", "a", "a", "a"},
-		"goes":                               {"a", "a", "", "", ""},
-		"one of 3.x is adopted":              {"a", "", "a", "a", "a"},
-		"one of 3.x goes":                    {"a", "", "-a", "", ""},
-		"held through another":               {"a", "a", "-a,a", "a", "a"},
-		"by hand":                            {"x,a,y", "a", "", "x,y", ""},
-		"by hand and missing":                {"m", "", "", "m", ""},
-		"taken off by hand":                  {"", "a", "a", "a", "a"},
-		"sorted where one comes":             {"z,x", "z", "c,z,b", "x,b,c,z", "b,c,z"},
-		"in any order where none does":       {"z,x,b", "b,z", "b,z", "z,x,b", "b,z"},
-		"twice by hand":                      {"x,x", "", "", "x,x", ""},
-		"missing":                            {"", "", "m", "", ""},
-		"missing, a member":                  {"m", "m", "m", "m", "m"},
-		"missing, and the binding goes":      {"m", "m", "-m", "", ""},
-		"the group goes":                     {"d", "d", "d", "", ""},
-		"the group goes, by hand":            {"d,x", "", "", "x", ""},
-		"wrong":                              {"", "", "!a", "", ""},
-		"wrong since":                        {"a", "a", "!a", "", ""},
+		"nothing":                       {"", "", "", "", ""},
+		"comes":                         {"", "", "a", "a", "a"},
+		"stays":                         {"a", "a", "a", "a", "a"},
+		"goes":                          {"a", "a", "", "", ""},
+		"one of 3.x is adopted":         {"a", "", "a", "a", "a"},
+		"one of 3.x goes":               {"a", "", "-a", "", ""},
+		"held through another":          {"a", "a", "-a,a", "a", "a"},
+		"by hand":                       {"x,a,y", "a", "", "x,y", ""},
+		"by hand and missing":           {"m", "", "", "m", ""},
+		"taken off by hand":             {"", "a", "a", "a", "a"},
+		"sorted where one comes":        {"z,x", "z", "c,z,b", "x,b,c,z", "b,c,z"},
+		"in any order where none does":  {"z,x,b", "b,z", "b,z", "z,x,b", "b,z"},
+		"twice by hand":                 {"x,x", "", "", "x,x", ""},
+		"missing":                       {"", "", "m", "", ""},
+		"missing, a member":             {"m", "m", "m", "m", "m"},
+		"missing, and the binding goes": {"m", "m", "-m", "", ""},
+		"the group goes":                {"d", "d", "d", "", ""},
+		"the group goes, by hand":       {"d,x", "", "", "x", ""},
+		"wrong":                         {"", "", "!a", "", ""},
+		"wrong since":                   {"a", "a", "!a", "", ""},
 	}
 
 	for name, test := range tests {
@@ -87,7 +88,8 @@ func TestMembers(t *testing.T) {
 			current := accounts.Membership{Groups: split(test.groups), Bound: split(test.bound)}
 			got := accounts.Members(current, bindingsOf(test.bindings), stateOf)
 
-			if diff := cmp.Diff(accounts.Membership{Groups: split(test.want), Bound: split(test.wantBound)}, got); diff != "" {
+			want := accounts.Membership{Groups: split(test.want), Bound: split(test.wantBound)}
+			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("membership (-want +got):\n%s", diff)
 			}
 
@@ -179,7 +181,7 @@ func TestCheckLineage(t *testing.T) {
 
 	var deep []string
 	for i := range accounts.MaxDepth + 2 {
-		deep = append(deep, fmt.Sprint(i))
+		deep = append(deep, strconv.Itoa(i))
 	}
 
 	tests := map[string]struct {

@@ -70,7 +70,9 @@ func holderOf(subject rbacv1.Subject) (Holder, bool) {
 func HolderKeys(labels map[string]string, subjects []rbacv1.Subject) []string {
 	var keys []string
 
-	for _, holder := range []Holder{UserHolder(labels[iamv1beta1.UserLabel]), GroupHolder(labels[iamv1beta1.GroupLabel])} {
+	for _, holder := range []Holder{
+		UserHolder(labels[iamv1beta1.UserLabel]), GroupHolder(labels[iamv1beta1.GroupLabel]),
+	} {
 		if holder.Name != "" {
 			keys = append(keys, holder.Key())
 		}

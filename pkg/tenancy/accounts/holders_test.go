@@ -23,8 +23,10 @@ func TestHolderKeys(t *testing.T) {
 	got := accounts.HolderKeys(
 		map[string]string{iamv1beta1.UserLabel: "alice", iamv1beta1.GroupLabel: "devs", "other": "x"},
 		[]rbacv1.Subject{
-			subject("User", "bob"), subject("User", "alice"), subject("Group", "ops"), subject("Robot", "r"), subject("User", ""),
-			serviceAccount("kubesphere-system", "kubesphere.users.carol"), serviceAccount("else", "kubesphere.users.dave"),
+			subject("User", "bob"), subject("User", "alice"), subject("Group", "ops"), subject("Robot", "r"),
+			subject("User", ""),
+			serviceAccount("kubesphere-system", "kubesphere.users.carol"),
+			serviceAccount("else", "kubesphere.users.dave"),
 			serviceAccount("kubesphere-system", "kubesphere.users."), serviceAccount("kubesphere-system", "x"),
 		})
 

@@ -1,9 +1,9 @@
 package accounts_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -117,9 +117,12 @@ func TestJudge(t *testing.T) {
 				settings.MaxTries = 0
 			}
 
-			got := settings.Judge(accounts.Account{User: subject, Records: test.records, SameEmail: test.same, Now: noon()})
+			got := settings.Judge(accounts.Account{
+				User: subject, Records: test.records, SameEmail: test.same, Now: noon(),
+			})
 
-			if !strings.HasPrefix(got.Status.Reason, test.reason) || test.reason == noReason && got.Status.Reason != "" {
+			if !strings.HasPrefix(got.Status.Reason, test.reason) ||
+				test.reason == noReason && got.Status.Reason != "" {
 				t.Errorf("reason %q, want %q", got.Status.Reason, test.reason)
 			}
 
@@ -130,7 +133,8 @@ func TestJudge(t *testing.T) {
 				t.Errorf("status (-want +got):\n%s", diff)
 			}
 
-			if again := got.Again; test.again == 0 && !again.IsZero() || test.again > 0 && again.Sub(noon()) != test.again {
+			if again := got.Again; test.again == 0 && !again.IsZero() ||
+				test.again > 0 && again.Sub(noon()) != test.again {
 				t.Errorf("again at %s, want after %s", again, test.again)
 			}
 		})
@@ -176,7 +180,7 @@ func (l *life) step() {
 	l.now = l.now.Add(time.Duration(l.random.IntN(200)) * time.Second)
 
 	record := iamv1beta1.LoginRecord{ObjectMeta: metav1.ObjectMeta{
-		Name: fmt.Sprint(len(l.records)), CreationTimestamp: metav1.NewTime(l.now),
+		Name: strconv.Itoa(len(l.records)), CreationTimestamp: metav1.NewTime(l.now),
 	}}
 	record.Spec.Type = []string{"Password", "Password", "Password", "OAuth", "Token"}[l.random.IntN(5)]
 	record.Spec.Success = l.random.IntN(6) == 0
@@ -195,11 +199,13 @@ func (l *life) check(t *testing.T, was iamv1beta1.UserStatus, got accounts.Verdi
 		t.Fatalf("a second look changes it (-first +second):\n%s", diff)
 	}
 
-	if got.Status.LastTransitionTime.After(l.now) || was.LastLoginTime != nil && got.Status.LastLoginTime.Before(was.LastLoginTime) {
+	if got.Status.LastTransitionTime.After(l.now) ||
+		was.LastLoginTime != nil && got.Status.LastLoginTime.Before(was.LastLoginTime) {
 		t.Fatalf("times run backwards: %v, then %v", was, got.Status)
 	}
 
-	if isLocked != !got.Again.IsZero() || isLocked && (got.Again.After(l.now.Add(10*time.Minute)) || !got.Again.After(l.now)) {
+	if isLocked != !got.Again.IsZero() ||
+		isLocked && (got.Again.After(l.now.Add(10*time.Minute)) || !got.Again.After(l.now)) {
 		t.Fatalf("at %s, %s until %s", l.now, *got.Status.State, got.Again)
 	}
 
@@ -223,7 +229,8 @@ func (l *life) recentFailures() int {
 	count := 0
 
 	for _, record := range l.records {
-		if record.Spec.Type == "Password" && !record.Spec.Success && l.now.Sub(record.CreationTimestamp.Time) < 10*time.Minute {
+		if record.Spec.Type == "Password" && !record.Spec.Success &&
+			l.now.Sub(record.CreationTimestamp.Time) < 10*time.Minute {
 			count++
 		}
 	}
@@ -237,7 +244,8 @@ func TestStatesOfRandomLives(t *testing.T) {
 	locks := 0
 
 	for seed := range uint64(300) {
-		l := &life{random: rand.New(rand.NewPCG(seed, 1)), user: user(sample, nil), now: noon()} //nolint:gosec // no secret
+		random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // no secret
+		l := &life{random: random, user: user(sample, nil), now: noon()}
 
 		for range 60 {
 			was := l.user.Status

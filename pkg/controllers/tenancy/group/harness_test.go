@@ -220,7 +220,8 @@ func TestParents(t *testing.T) {
 }
 
 func TestAllBelowAreWoken(t *testing.T) {
-	w := newWorld(t, harness.Established, group("a", "c"), group("b", "a"), group("c", "b"), group("d", "b"), group("e", ""))
+	w := newWorld(t, harness.Established,
+		group("a", "c"), group("b", "a"), group("c", "b"), group("d", "b"), group("e", ""))
 
 	var names []string
 	for _, request := range w.reconciler.below(t.Context(), group("a", "c")) {
@@ -247,7 +248,8 @@ func TestDeletionWaitsForMembers(t *testing.T) {
 
 	w.run(t, "devs")
 
-	const waits = "Waiting for these to go: the group in spec.groups of User alice, which the controller \"groupbinding\""
+	const waits = "Waiting for these to go: the group in spec.groups of User alice, " +
+		"which the controller \"groupbinding\""
 	if got := w.ready(t, "devs"); got.Reason != "Deleting" || !strings.HasPrefix(got.Message, waits) {
 		t.Errorf("%s: %s", got.Reason, got.Message)
 	}

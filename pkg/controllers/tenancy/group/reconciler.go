@@ -45,7 +45,10 @@ type Reconciler struct {
 // New makes the controller.
 func New(dependencies manager.Dependencies) (*manager.Controller, error) {
 	reconciler := &Reconciler{
-		client: dependencies.Client, live: dependencies.Live, recorder: dependencies.Recorder, clock: dependencies.Clock,
+		client:   dependencies.Client,
+		live:     dependencies.Live,
+		recorder: dependencies.Recorder,
+		clock:    dependencies.Clock,
 	}
 
 	return &manager.Controller{Reconciler: reconciler, Watches: reconciler.watches(), Indexes: indexes()}, nil

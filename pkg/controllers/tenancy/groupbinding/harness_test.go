@@ -43,10 +43,12 @@ func subject(t *testing.T) harness.Subject {
 	}
 
 	return harness.Subject{
-		Name:        Name,
-		Scheme:      scheme,
-		Primary:     &iamv1beta1.GroupBinding{},
-		Kinds:       []client.ObjectList{&iamv1beta1.GroupBindingList{}, &iamv1beta1.GroupList{}, &iamv1beta1.UserList{}},
+		Name:    Name,
+		Scheme:  scheme,
+		Primary: &iamv1beta1.GroupBinding{},
+		Kinds: []client.ObjectList{
+			&iamv1beta1.GroupBindingList{}, &iamv1beta1.GroupList{}, &iamv1beta1.UserList{},
+		},
 		StatusKinds: []client.Object{&iamv1beta1.GroupBinding{}, &iamv1beta1.Group{}},
 		Indexes:     made,
 		New: func(environment harness.Environment) reconcile.Reconciler {
@@ -106,7 +108,8 @@ func group(name string) *iamv1beta1.Group {
 
 func binding(name, group string, users ...string) *iamv1beta1.GroupBinding {
 	return &iamv1beta1.GroupBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name}, GroupRef: iamv1beta1.GroupRef{Kind: "Group", Name: group}, Users: users,
+		ObjectMeta: metav1.ObjectMeta{Name: name}, Users: users,
+		GroupRef: iamv1beta1.GroupRef{Kind: "Group", Name: group},
 	}
 }
 
@@ -214,7 +217,8 @@ func (w *world) condition(t *testing.T, name, kind string) string {
 
 func TestUsersThatABindingNamesNoMore(t *testing.T) {
 	b := binding("b", "devs", "alice", "bob")
-	w := newWorld(t, harness.Established, group("devs"), user("alice", "x"), user("bob"), b, binding("c", "devs", "bob"))
+	w := newWorld(t, harness.Established,
+		group("devs"), user("alice", "x"), user("bob"), b, binding("c", "devs", "bob"))
 	w.run(t, traces.Request("b"), traces.Request("c"))
 	w.groups(t, "alice", "x", "devs")
 	w.groups(t, "bob", "devs")
@@ -304,7 +308,8 @@ func TestReferencesComeLate(t *testing.T) {
 func TestGroupThatIsDeleted(t *testing.T) {
 	devs := group("devs")
 	devs.Finalizers = []string{iamv1beta1.LegacyGroupFinalizer}
-	w := newWorld(t, harness.Established, devs, user("alice"), user("bob", "devs", "ops"), binding("b", "devs", "alice"))
+	w := newWorld(t, harness.Established,
+		devs, user("alice"), user("bob", "devs", "ops"), binding("b", "devs", "alice"))
 	w.run(t, traces.Request("b"))
 	w.groups(t, "alice", "devs")
 

@@ -70,6 +70,7 @@ func resolvedRefs(binding *iamv1beta1.GroupBinding, group accounts.GroupState, s
 
 	if len(seen.missing) > 0 {
 		condition.Status, condition.Reason = metav1.ConditionFalse, reasonUserNotFound
+
 		messages = append(messages, "users: there is no User "+accounts.Names(seen.missing)+
 			"; create it, or take the name off the list")
 	}
@@ -77,10 +78,12 @@ func resolvedRefs(binding *iamv1beta1.GroupBinding, group accounts.GroupState, s
 	switch group {
 	case accounts.GroupMissing:
 		condition.Status, condition.Reason = metav1.ConditionFalse, reasonGroupNotFound
+
 		messages = append(messages, fmt.Sprintf("groupRef.name: there is no Group %s; create it, or delete the binding",
 			binding.GroupRef.Name))
 	case accounts.GroupDeleting:
 		condition.Status, condition.Reason = metav1.ConditionFalse, reasonGroupDeleting
+
 		messages = append(messages, fmt.Sprintf("groupRef.name: Group %s is being deleted", binding.GroupRef.Name))
 	case accounts.GroupPresent:
 	}
@@ -100,7 +103,8 @@ func programmed(seen users, err error) metav1.Condition {
 	case err != nil:
 		condition.Reason, condition.Message = reasonFailed, err.Error()
 	case len(seen.later) > 0:
-		condition.Reason, condition.Message = reasonProgramming, fmt.Sprintf("%d users are yet to come", len(seen.later))
+		condition.Reason = reasonProgramming
+		condition.Message = fmt.Sprintf("%d users are yet to come", len(seen.later))
 	case len(seen.paused) > 0:
 		condition.Reason = reasonUserPaused
 		condition.Message = "These users are on hold by the annotation " + kube.PausedAnnotation + ": " +

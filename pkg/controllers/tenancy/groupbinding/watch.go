@@ -99,7 +99,7 @@ func membershipOf(object client.Object) []string {
 	return append([]string{object.GetAnnotations()[accounts.BoundGroupsAnnotation]}, groupsOfUser(object)...)
 }
 
-// changed passes objects that come, begin to go, go, are put on hold or no longer, or say something else.
+// changed passes objects that come, begin to go, are put on hold or no longer, or say something else.
 func changed(content func(client.Object) []string) predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero() ||
@@ -145,7 +145,7 @@ func (r *Reconciler) bindingsOfGroup(ctx context.Context, group client.Object) [
 func (r *Reconciler) bindingsBy(ctx context.Context, index, name string) []reconcile.Request {
 	bindings := &iamv1beta1.GroupBindingList{}
 	if err := r.client.List(ctx, bindings, client.MatchingFields{index: name}); err != nil {
-		log.FromContext(ctx).Error(err, "Cannot wake the GroupBindings", index, name)
+		log.FromContext(ctx).Error(err, "Cannot wake the GroupBindings", "index", index, "name", name)
 	}
 
 	requests := make([]reconcile.Request, 0, len(bindings.Items)+1)

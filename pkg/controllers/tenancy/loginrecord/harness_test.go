@@ -51,7 +51,8 @@ func subject(t *testing.T) harness.Subject {
 		Indexes: made,
 		New: func(environment harness.Environment) reconcile.Reconciler {
 			return build(t, few(), manager.Dependencies{
-				Client: environment.Client, Live: harness.Established(environment.Client), Clock: environment.PassiveClock(),
+				Client: environment.Client, Live: harness.Established(environment.Client),
+				Clock: environment.PassiveClock(),
 			})
 		},
 		Worlds:   worlds(),
@@ -125,7 +126,9 @@ type world struct {
 	clock      *clocktesting.FakePassiveClock
 }
 
-func newWorld(t *testing.T, settings accounts.Settings, live func(client.Reader) client.Reader, objects ...client.Object) *world {
+func newWorld(
+	t *testing.T, settings accounts.Settings, live func(client.Reader) client.Reader, objects ...client.Object,
+) *world {
 	t.Helper()
 
 	server, err := harness.Fake().Open(t.Context(), subject(t))

@@ -60,7 +60,9 @@ func watches() []manager.Watch {
 		{
 			Object: &iamv1beta1.User{}, Handler: &handler.EnqueueRequestForObject{},
 			Predicates: []predicate.Predicate{predicate.Funcs{
-				UpdateFunc: func(e event.UpdateEvent) bool { return kube.Paused(e.ObjectOld) != kube.Paused(e.ObjectNew) },
+				UpdateFunc: func(e event.UpdateEvent) bool {
+					return kube.Paused(e.ObjectOld) != kube.Paused(e.ObjectNew)
+				},
 			}},
 		},
 	}

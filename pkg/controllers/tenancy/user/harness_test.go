@@ -111,7 +111,8 @@ func record(name, user string, success bool) *iamv1beta1.LoginRecord {
 func worlds() []harness.World {
 	plain := user("plain", "P@88w0rd")
 	plain.Annotations = map[string]string{
-		corev1.LastAppliedConfigAnnotation: `{"spec":{"password":"P@88w0rd"}}`, iamv1beta1.UninitializedAnnotation: "true",
+		corev1.LastAppliedConfigAnnotation: `{"spec":{"password":"P@88w0rd"}}`,
+		iamv1beta1.UninitializedAnnotation: "true",
 	}
 
 	provided := user("provided", "")
@@ -149,7 +150,8 @@ func worlds() []harness.World {
 		{Name: "paused", Objects: []client.Object{paused}},
 		{Name: "the same address", Objects: []client.Object{user("a", hashed), twin, user("b", hashed)}},
 		{Name: "logins", Objects: []client.Object{
-			user("logs-in", hashed), record("a", "logs-in", true), record("b", "logs-in", true), record("c", "logs-in", false),
+			user("logs-in", hashed),
+			record("a", "logs-in", true), record("b", "logs-in", true), record("c", "logs-in", false),
 		}},
 		{Name: "failed logins", Objects: tries},
 		{Name: "named everywhere", Objects: append([]client.Object{user("alice", hashed)}, namings("alice")...)},
@@ -161,8 +163,8 @@ func namings(name string) []client.Object {
 	labelled := func(object string) metav1.ObjectMeta {
 		return metav1.ObjectMeta{Name: object, Labels: map[string]string{iamv1beta1.UserLabel: name}}
 	}
-	inNamespace := func(namespace string, meta metav1.ObjectMeta) metav1.ObjectMeta {
-		meta.Namespace = namespace
+	inNamespace := func(meta metav1.ObjectMeta) metav1.ObjectMeta {
+		meta.Namespace = "n"
 
 		return meta
 	}
@@ -178,12 +180,12 @@ func namings(name string) []client.Object {
 		&iamv1beta1.WorkspaceRoleBinding{ObjectMeta: labelled("workspace"), BindingContent: alone},
 		&iamv1beta1.WorkspaceRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "shared"}, BindingContent: shared},
 		&iamv1beta1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "unlabelled"}, BindingContent: alone},
-		&iamv1beta1.RoleBinding{ObjectMeta: inNamespace("n", labelled("project")), BindingContent: alone},
-		&iamv1beta1.RoleBinding{ObjectMeta: inNamespace("n", labelled("shared")), BindingContent: shared},
+		&iamv1beta1.RoleBinding{ObjectMeta: inNamespace(labelled("project")), BindingContent: alone},
+		&iamv1beta1.RoleBinding{ObjectMeta: inNamespace(labelled("shared")), BindingContent: shared},
 		&rbacv1.ClusterRoleBinding{ObjectMeta: labelled(name + "-cluster-admin")},
-		&rbacv1.RoleBinding{ObjectMeta: inNamespace("n", labelled(name+"-admin"))},
+		&rbacv1.RoleBinding{ObjectMeta: inNamespace(labelled(name + "-admin"))},
 		&rbacv1.RoleBinding{
-			ObjectMeta: inNamespace("n", metav1.ObjectMeta{Name: "foreign"}), Subjects: []rbacv1.Subject{them},
+			ObjectMeta: inNamespace(metav1.ObjectMeta{Name: "foreign"}), Subjects: []rbacv1.Subject{them},
 		},
 		&iamv1beta1.GroupBinding{ObjectMeta: metav1.ObjectMeta{Name: "alone"}, Users: []string{name}},
 		&iamv1beta1.GroupBinding{ObjectMeta: metav1.ObjectMeta{Name: "shared"}, Users: []string{name, "somebody-else"}},
@@ -228,4 +230,6 @@ func holderKeysOf(object client.Object) []string {
 	return nil
 }
 
-func eachItem(list client.ObjectList, do func(runtime.Object) error) error { return meta.EachListItem(list, do) }
+func eachItem(list client.ObjectList, do func(runtime.Object) error) error {
+	return meta.EachListItem(list, do)
+}

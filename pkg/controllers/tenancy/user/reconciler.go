@@ -187,7 +187,10 @@ func withheld(err error, user *iamv1beta1.User) error {
 		return nil
 	}
 
-	if password := user.Spec.Password; password != "" && strings.Contains(err.Error(), password) {
+	const bcryptHash = "$2" // how one begins
+
+	password := user.Spec.Password
+	if strings.Contains(err.Error(), bcryptHash) || password != "" && strings.Contains(err.Error(), password) {
 		return fmt.Errorf("update user %s: the API server refuses it, with words that are withheld because they "+
 			"quote the password", user.Name)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +59,8 @@ func newWorld(t *testing.T, live func(client.Reader) client.Reader, objects ...c
 	}
 	w.Client = interceptor.NewClient(server, interceptor.Funcs{
 		Patch: func(
-			ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption,
+			ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch,
+			options ...client.PatchOption,
 		) error {
 			w.writes++
 
@@ -70,7 +72,9 @@ func newWorld(t *testing.T, live func(client.Reader) client.Reader, objects ...c
 
 			return c.Patch(ctx, object, patch, options...)
 		},
-		Delete: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption) error {
+		Delete: func(
+			ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption,
+		) error {
 			w.writes++
 
 			return c.Delete(ctx, object, options...)
@@ -90,8 +94,8 @@ func newWorld(t *testing.T, live func(client.Reader) client.Reader, objects ...c
 	return w
 }
 
-// run reconciles a user with a logger that writes down everything.
-func (w *world) run(t *testing.T, name string) (reconcile.Result, error) {
+// run reconciles the user alice with a logger that writes down everything.
+func (w *world) run(t *testing.T) (reconcile.Result, error) {
 	t.Helper()
 
 	write := func(prefix, args string) { fmt.Fprintln(w.logged, prefix, args) }
@@ -99,14 +103,14 @@ func (w *world) run(t *testing.T, name string) (reconcile.Result, error) {
 
 	w.writes = 0
 
-	return w.reconciler.Reconcile(log.IntoContext(t.Context(), logger), traces.Request(name))
+	return w.reconciler.Reconcile(log.IntoContext(t.Context(), logger), traces.Request("alice"))
 }
 
-func (w *world) user(t *testing.T, name string) *iamv1beta1.User {
+func (w *world) user(t *testing.T) *iamv1beta1.User {
 	t.Helper()
 
 	user := &iamv1beta1.User{}
-	if err := w.Get(t.Context(), client.ObjectKey{Name: name}, user); err != nil {
+	if err := w.Get(t.Context(), client.ObjectKey{Name: "alice"}, user); err != nil {
 		t.Fatal(err)
 	}
 
@@ -134,11 +138,11 @@ func TestPasswordIsHashedInOneWriteAndToldNobody(t *testing.T) {
 	}
 	w := newWorld(t, harness.Established, subject)
 
-	if _, err := w.run(t, "alice"); err != nil || w.writes != 1 {
+	if _, err := w.run(t); err != nil || w.writes != 1 {
 		t.Fatalf("%d writes, %v", w.writes, err)
 	}
 
-	got := w.user(t, "alice")
+	got := w.user(t)
 	if err := bcrypt.CompareHashAndPassword([]byte(got.Spec.Password), []byte(secret)); err != nil {
 		t.Errorf("the hash is not that of the password: %v", err)
 	}
@@ -148,7 +152,7 @@ func TestPasswordIsHashedInOneWriteAndToldNobody(t *testing.T) {
 		t.Errorf("annotations (-want +got):\n%s", diff)
 	}
 
-	if _, err := w.run(t, "alice"); err != nil || w.writes != 0 {
+	if _, err := w.run(t); err != nil || w.writes != 0 {
 		t.Errorf("the second run: %d writes, %v", w.writes, err)
 	}
 
@@ -157,7 +161,8 @@ func TestPasswordIsHashedInOneWriteAndToldNobody(t *testing.T) {
 		t.Errorf("events %s", told)
 	}
 
-	if all := w.logged.String() + told + fmt.Sprint(got.Status); strings.Contains(all, "w0rd") || strings.Contains(all, "$2") {
+	all := w.logged.String() + told + fmt.Sprint(got.Status)
+	if strings.Contains(all, "w0rd") || strings.Contains(all, "$2") {
 		t.Errorf("the password is told: %s", all)
 	}
 
@@ -175,7 +180,7 @@ func TestRefusedPasswordIsNotQuotedAndHashedOnce(t *testing.T) {
 		})
 	}
 
-	_, err := w.run(t, "alice")
+	_, err := w.run(t)
 	if err == nil || strings.Contains(err.Error(), secret) || !strings.Contains(err.Error(), "withheld") {
 		t.Errorf("error: %v", err)
 	}
@@ -183,22 +188,21 @@ func TestRefusedPasswordIsNotQuotedAndHashedOnce(t *testing.T) {
 	first := w.reconciler.hashes.kept["alice"].hash
 
 	// A conflict is no failure, and the same password is not hashed again.
-	w.fail = func(client.Object) error {
-		return apierrors.NewConflict(iamv1beta1.SchemeGroupVersion.WithResource("users").GroupResource(), "alice", errors.New("x"))
-	}
+	users := iamv1beta1.SchemeGroupVersion.WithResource("users").GroupResource()
+	w.fail = func(client.Object) error { return apierrors.NewConflict(users, "alice", errors.New("x")) }
 
-	result, err := w.run(t, "alice")
+	result, err := w.run(t)
 	if err != nil || result.RequeueAfter == 0 {
 		t.Errorf("a conflict: %v, %v", result, err)
 	}
 
 	w.fail = nil
 
-	if _, err := w.run(t, "alice"); err != nil {
+	if _, err := w.run(t); err != nil {
 		t.Fatal(err)
 	}
 
-	if got := w.user(t, "alice").Spec.Password; first == "" || got != first {
+	if got := w.user(t).Spec.Password; first == "" || got != first {
 		t.Errorf("hash %q, the first was %q", got, first)
 	}
 }
@@ -210,38 +214,41 @@ func TestLockEndsByTheClock(t *testing.T) {
 	// The server's clock begins in 2030 as well.
 	w.clock.SetTime(time.Date(2029, 12, 31, 23, 0, 0, 0, time.UTC))
 
-	if _, err := w.run(t, "alice"); err != nil {
+	if _, err := w.run(t); err != nil {
 		t.Fatal(err)
 	}
 
 	for i := range 10 {
-		if err := w.Create(t.Context(), record(fmt.Sprint(i), "alice", false)); err != nil {
+		if err := w.Create(t.Context(), record(strconv.Itoa(i), "alice", false)); err != nil {
 			t.Fatal(err)
 		}
 	}
 
 	w.clock.SetTime(time.Date(2030, 1, 1, 0, 0, 30, 0, time.UTC))
 
-	result, err := w.run(t, "alice")
-	if state := *w.user(t, "alice").Status.State; err != nil || result.RequeueAfter != 10*time.Minute || state != iamv1beta1.UserAuthLimitExceeded {
+	result, err := w.run(t)
+	if state := *w.user(t).Status.State; err != nil || result.RequeueAfter != 10*time.Minute ||
+		state != iamv1beta1.UserAuthLimitExceeded {
 		t.Fatalf("%s, %v, %v", state, result, err)
 	}
 
 	w.clock.SetTime(w.clock.Now().Add(10*time.Minute - time.Second))
 
-	result, err = w.run(t, "alice")
+	result, err = w.run(t)
 	if err != nil || result.RequeueAfter != time.Second || w.writes != 0 {
 		t.Errorf("a second before: %v, %v, %d writes", result, err, w.writes)
 	}
 
 	w.clock.SetTime(w.clock.Now().Add(time.Second))
 
-	result, err = w.run(t, "alice")
-	if state := *w.user(t, "alice").Status.State; err != nil || result.RequeueAfter != 0 || state != iamv1beta1.UserActive {
+	result, err = w.run(t)
+	state := *w.user(t).Status.State
+	if err != nil || result.RequeueAfter != 0 || state != iamv1beta1.UserActive {
 		t.Errorf("%s, %v, %v", state, result, err)
 	}
 
-	if told := w.told(); len(told) != 3 || !strings.HasPrefix(told[1], "Warning AuthLimitExceeded TooManyFailedLogins: 10") {
+	const locked = "Warning AuthLimitExceeded TooManyFailedLogins: 10"
+	if told := w.told(); len(told) != 3 || !strings.HasPrefix(told[1], locked) {
 		t.Errorf("events %q", told)
 	}
 }
@@ -282,7 +289,7 @@ func TestDeletionLeavesNothingThatNamesTheUser(t *testing.T) {
 func (w *world) settle(t *testing.T) int {
 	t.Helper()
 
-	if _, err := w.run(t, "alice"); err != nil {
+	if _, err := w.run(t); err != nil {
 		t.Fatal(err)
 	}
 
@@ -291,7 +298,7 @@ func (w *world) settle(t *testing.T) int {
 	}
 
 	for runs := 1; runs < 100; runs++ {
-		if _, err := w.run(t, "alice"); err != nil {
+		if _, err := w.run(t); err != nil {
 			t.Fatal(err)
 		}
 
@@ -333,7 +340,8 @@ func TestThousandsOfBindings(t *testing.T) {
 	for i := range number {
 		objects = append(objects, &iamv1beta1.RoleBinding{
 			ObjectMeta: metav1.ObjectMeta{
-				Namespace: fmt.Sprint("n", i), Name: "alice-admin", Labels: map[string]string{iamv1beta1.UserLabel: "alice"},
+				Namespace: fmt.Sprint("n", i), Name: "alice-admin",
+				Labels: map[string]string{iamv1beta1.UserLabel: "alice"},
 			},
 			BindingContent: iamv1beta1.BindingContent{Subjects: []rbacv1.Subject{{Kind: "User", Name: "alice"}}},
 		})
@@ -341,7 +349,7 @@ func TestThousandsOfBindings(t *testing.T) {
 
 	w := newWorld(t, harness.Established, objects...)
 
-	if _, err := w.run(t, "alice"); err != nil {
+	if _, err := w.run(t); err != nil {
 		t.Fatal(err)
 	}
 
@@ -349,14 +357,14 @@ func TestThousandsOfBindings(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	result, err := w.run(t, "alice")
+	result, err := w.run(t)
 	if err != nil || result.RequeueAfter == 0 || w.writes != traces.Batch+1 {
 		t.Fatalf("the first run: %v, %v, %d writes", result, err, w.writes)
 	}
 
 	const reason = "Deleting: waiting for these to go: RoleBinding n0/alice-admin, RoleBinding n1/alice-admin, " +
 		"RoleBinding n10/alice-admin and 2997 more"
-	if got := w.user(t, "alice").Status.Reason; got != reason {
+	if got := w.user(t).Status.Reason; got != reason {
 		t.Errorf("reason %q", got)
 	}
 
@@ -388,12 +396,13 @@ func TestNamesakesLearnOfEachOther(t *testing.T) {
 	other.Spec.Email = " Alice@Example.com"
 	w := newWorld(t, harness.Established, user("alice", hashed), other)
 
-	if _, err := w.run(t, "alice"); err != nil {
+	if _, err := w.run(t); err != nil {
 		t.Fatal(err)
 	}
 
-	got := w.user(t, "alice").Status
-	if !strings.HasPrefix(got.Reason, "DuplicateEmail: spec.email is also that of bob;") || *got.State != iamv1beta1.UserActive {
+	got := w.user(t).Status
+	if !strings.HasPrefix(got.Reason, "DuplicateEmail: spec.email is also that of bob;") ||
+		*got.State != iamv1beta1.UserActive {
 		t.Errorf("status %v", got)
 	}
 
@@ -402,7 +411,7 @@ func TestNamesakesLearnOfEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if _, err := w.run(t, "alice"); err != nil || w.user(t, "alice").Status.Reason != "" {
-		t.Errorf("status %v, %v", w.user(t, "alice").Status, err)
+	if _, err := w.run(t); err != nil || w.user(t).Status.Reason != "" {
+		t.Errorf("status %v, %v", w.user(t).Status, err)
 	}
 }
