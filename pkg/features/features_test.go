@@ -44,7 +44,10 @@ func TestSet(t *testing.T) {
 			value: " Workspace=true , WorkspaceTemplate=false, ",
 			want:  map[featuregate.Feature]bool{features.Workspace: true, features.WorkspaceTemplate: false},
 		},
-		"unknown":            {value: "Workspce=true", fails: `unknown feature gate "Workspce"; did you mean "Workspace"?`},
+		"unknown": {
+			value: "WorkspceTemplate=true",
+			fails: `unknown feature gate "WorkspceTemplate"; did you mean "WorkspaceTemplate"?`,
+		},
 		"no value":           {value: "Workspace", fails: "want Name=true or Name=false"},
 		"not a bool":         {value: "Workspace=maybe", fails: `Workspace="maybe": want true or false`},
 		"dependency missing": {value: "Workspace=false", fails: "WorkspaceTemplate"},

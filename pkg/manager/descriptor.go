@@ -6,6 +6,7 @@ package manager
 import (
 	"slices"
 
+	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -74,6 +75,9 @@ type Descriptor struct {
 
 	// AddToScheme makes the controller's kinds known.
 	AddToScheme []func(*runtime.Scheme) error
+
+	// Flags adds what operators may choose of the controller to the command line. May be nil.
+	Flags func(*pflag.FlagSet)
 
 	// New makes the controller. It must not call the API server.
 	New func(Dependencies) (*Controller, error)

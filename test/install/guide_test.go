@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
-	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
+	"github.com/ks-core/ks-controller-manager/pkg/tenancy/access"
 )
 
 // guide is what docs/guides/installing.md says to do.
@@ -90,7 +90,7 @@ func TestInstallingAndRemoving(t *testing.T) {
 	makeWorkspace(t, "shop", "dora")
 
 	children := []string{
-		"clusterroles " + tenancy.ManagerRoleName("shop"), "clusterrolebindings " + tenancy.ManagerRoleName("shop"),
+		"clusterroles " + access.WorkspaceRoleSelfName("shop-admin"), "clusterrolebindings " + access.WorkspaceRoleSelfName("shop-admin"),
 	}
 	checkThere(t, children)
 

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
-	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
+	"github.com/ks-core/ks-controller-manager/pkg/tenancy/access"
 )
 
 // KubeSphere 3.x made the Workspace the owner of its namespaces, so that deleting the one deleted the others
@@ -46,8 +46,8 @@ func TestDeletingATemplateKeepsNamespaces(t *testing.T) {
 
 	waitGone(t, gone)
 	waitGone(t, &tenantv1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: "deleted"}})
-	waitGone(t, &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: tenancy.ManagerRoleName("deleted")}})
-	waitGone(t, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: tenancy.ManagerRoleName("deleted")}})
+	waitGone(t, &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: access.WorkspaceRoleSelfName("deleted-admin")}})
+	waitGone(t, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: access.WorkspaceRoleSelfName("deleted-admin")}})
 	waitMay(t, "alice", "get", "deleted", false)
 
 	// The collector has let go of the namespace before the Workspace went, or it would take it now.

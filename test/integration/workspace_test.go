@@ -19,6 +19,7 @@ import (
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
+	"github.com/ks-core/ks-controller-manager/pkg/tenancy/access"
 )
 
 // waitCondition waits until a template's condition has the status and, unless empty, the reason.
@@ -192,7 +193,7 @@ func TestManagerTakenAway(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	name := metav1.ObjectMeta{Name: tenancy.ManagerRoleName("unmanaged")}
+	name := metav1.ObjectMeta{Name: access.WorkspaceRoleSelfName("unmanaged-admin")}
 	waitGone(t, &rbacv1.ClusterRoleBinding{ObjectMeta: name})
 	waitGone(t, &rbacv1.ClusterRole{ObjectMeta: name})
 	waitMay(t, "alice", "get", "unmanaged", false)
@@ -204,7 +205,7 @@ func TestDriftIsRepaired(t *testing.T) {
 	create(t, template("drift", "alice"))
 	waitReady(t, "drift")
 
-	role := metav1.ObjectMeta{Name: tenancy.ManagerRoleName("drift")}
+	role := metav1.ObjectMeta{Name: access.WorkspaceRoleSelfName("drift-admin")}
 	drifts := map[string]func(context.Context) error{
 		"binding deleted": func(ctx context.Context) error {
 			return admin.Delete(ctx, &rbacv1.ClusterRoleBinding{ObjectMeta: role})
@@ -217,6 +218,7 @@ func TestDriftIsRepaired(t *testing.T) {
 			other := &rbacv1.ClusterRoleBinding{ObjectMeta: *role.DeepCopy()}
 			other.Labels = map[string]string{
 				tenantv1beta1.WorkspaceLabel: "drift", tenancy.ManagedByLabel: tenancy.ManagedBy,
+				tenancy.ComponentLabel: access.WorkspaceRoleComponent,
 			}
 			other.RoleRef = rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"}
 

@@ -68,6 +68,7 @@ func (o *options) sections() cliflag.NamedFlagSets {
 	var sections cliflag.NamedFlagSets
 
 	o.addControllerFlags(sections.FlagSet("controllers"))
+	o.addSettings(&sections)
 	o.addClusterFlags(sections.FlagSet("API server"))
 	o.addLeaderFlags(sections.FlagSet("leader election"))
 	o.addDiagnosticsFlags(sections.FlagSet("diagnostics"))
@@ -84,6 +85,15 @@ func (o *options) addControllerFlags(flags *pflag.FlagSet) {
 		"Gates:\n"+strings.Join(o.gates.KnownFeatures(), "\n"))
 	flags.StringVar(&o.webhookCertificates, "webhook-cert-dir", "", "Folder with tls.crt and tls.key, used for the "+
 		"diagnostics too. Without it their certificate is self-signed.")
+}
+
+// addSettings adds what operators may choose of single controllers, domain by domain.
+func (o *options) addSettings(sections *cliflag.NamedFlagSets) {
+	for _, descriptor := range o.catalog {
+		if descriptor.Flags != nil {
+			descriptor.Flags(sections.FlagSet(string(descriptor.Domain)))
+		}
+	}
 }
 
 func controllersHelp(catalog manager.Catalog) string {

@@ -198,8 +198,10 @@ func TestDigestTellsApart(t *testing.T) {
 
 	base := func() *rbacv1.Role { return &rbacv1.Role{Rules: pods()} }
 	changes := map[string]func(*rbacv1.Role){
-		"verb":  func(role *rbacv1.Role) { role.Rules[0].Verbs = []string{"list"} },
-		"moved": func(role *rbacv1.Role) { role.Rules[0].Resources, role.Rules[0].Verbs = []string{"get"}, []string{"pods"} },
+		"verb": func(role *rbacv1.Role) { role.Rules[0].Verbs = []string{"list"} },
+		"moved": func(role *rbacv1.Role) {
+			role.Rules[0].Resources, role.Rules[0].Verbs = []string{"get"}, []string{"pods"}
+		},
 		"split": func(role *rbacv1.Role) { role.Rules[0].Resources = []string{"po", "ds"} },
 		"name":  func(role *rbacv1.Role) { role.Rules[0].ResourceNames = []string{"a"} },
 		"more":  func(role *rbacv1.Role) { role.Rules = append(role.Rules, pods()...) },

@@ -241,4 +241,3 @@ func SubjectIntents(subjects []rbacv1.Subject) []*rbacapply.SubjectApplyConfigur
 
 // String names the child in errors.
 func (c Child) String() string { return fmt.Sprintf("%s %s", c.Kind, c.Name) }
-

@@ -20,15 +20,23 @@ const (
 	ProfileV4 Profile = "v4"
 )
 
-// ParseProfile reads what people write.
-func ParseProfile(value string) (Profile, error) {
+// Set reads what people write; with String and Type a Profile is a flag.
+func (p *Profile) Set(value string) error {
 	switch profile := Profile(value); profile {
 	case ProfileAuto, ProfileV3, ProfileV4:
-		return profile, nil
+		*p = profile
+
+		return nil
 	default:
-		return "", fmt.Errorf("%q: want %s, %s or %s", value, ProfileAuto, ProfileV3, ProfileV4)
+		return fmt.Errorf("want %s, %s or %s", ProfileAuto, ProfileV3, ProfileV4)
 	}
 }
+
+// String returns the profile as it is written.
+func (p *Profile) String() string { return string(*p) }
+
+// Type names the kind of value in help.
+func (*Profile) Type() string { return "profile" }
 
 // Shapes are the releases whose roles a cluster has. A cluster that was upgraded has both: people's bindings to the
 // roles of the old one stay in force.

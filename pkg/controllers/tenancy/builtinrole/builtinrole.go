@@ -81,7 +81,9 @@ func (b *builtinRole) object() client.Object      { return &b.BuiltinRole }
 func (b *builtinRole) status() *iamv1beta1.Status { return &b.Status }
 func (b *builtinRole) copied() source             { return &builtinRole{*b.DeepCopy()} }
 
-func (b *builtinRole) read() (*access.Definition, error) { return access.ReadBuiltinRole(&b.BuiltinRole) }
+func (b *builtinRole) read() (*access.Definition, error) {
+	return access.ReadBuiltinRole(&b.BuiltinRole)
+}
 
 type roleBase struct{ iamv1alpha2.RoleBase }
 

@@ -42,7 +42,7 @@ type Reader struct {
 
 	mutex sync.Mutex
 	key   string
-	last  Platform
+	last  *Platform
 }
 
 // NewReader returns a Reader for a controller that has the Caches of this package.
@@ -132,8 +132,8 @@ func (r *Reader) Read(ctx context.Context) (Platform, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 
-	if r.key == key {
-		return r.last, nil
+	if r.last != nil && r.key == key {
+		return *r.last, nil
 	}
 
 	computed, err := r.compute(&have)
@@ -141,7 +141,7 @@ func (r *Reader) Read(ctx context.Context) (Platform, error) {
 		return Platform{}, err
 	}
 
-	r.key, r.last = key, computed
+	r.key, r.last = key, &computed
 
 	return computed, nil
 }

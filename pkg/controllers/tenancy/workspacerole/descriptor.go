@@ -75,7 +75,9 @@ func writes() []rbacv1.PolicyRule {
 	}
 }
 
-func iamKind(kind string) schema.GroupVersionKind { return iamv1beta1.SchemeGroupVersion.WithKind(kind) }
+func iamKind(kind string) schema.GroupVersionKind {
+	return iamv1beta1.SchemeGroupVersion.WithKind(kind)
+}
 
 func rbacKind(kind string) schema.GroupVersionKind { return rbacv1.SchemeGroupVersion.WithKind(kind) }
 

@@ -97,7 +97,9 @@ func (f finder) inWorkspaceOf(ctx context.Context, object client.Object) []recon
 	return requests
 }
 
-func (f finder) everywhere(ctx context.Context, _ client.Object) []reconcile.Request { return f.list(ctx) }
+func (f finder) everywhere(ctx context.Context, _ client.Object) []reconcile.Request {
+	return f.list(ctx)
+}
 
 func (f finder) list(ctx context.Context, options ...client.ListOption) []reconcile.Request {
 	roles := &iamv1beta1.WorkspaceRoleList{}
