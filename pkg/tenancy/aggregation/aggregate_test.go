@@ -91,7 +91,8 @@ func TestAggregate(t *testing.T) {
 		{
 			name: "nothing to do",
 			role: aggregation.Role{
-				Rules: rules("nodes", "jobs", "services"), Templates: naming("b"), Annotations: noted("jobs", "services"),
+				Rules: rules("nodes", "jobs", "services"), Templates: naming("b"), Annotations: noted("jobs",
+					"services"),
 			},
 			sources: only("b"),
 			want:    rules("nodes", "jobs", "services"), note: noted("jobs", "services"),
@@ -309,6 +310,7 @@ func TestTakingATemplateOffRestoresTheRules(t *testing.T) {
 
 		for range 4 {
 			templates := map[string][]rbacv1.PolicyRule{}
+
 			for _, name := range []string{"a", "b", "c"} {
 				if random.IntN(2) == 0 {
 					templates[name] = someRules(random)
@@ -365,7 +367,7 @@ func apply(t *testing.T, role aggregation.Role, templates map[string][]rbacv1.Po
 func someRules(random *rand.Rand) []rbacv1.PolicyRule {
 	var some []rbacv1.PolicyRule
 	for range random.IntN(4) {
-		some = append(some, on(string(rune('a'+random.IntN(6)))))
+		some = append(some, on([]string{"a", "b", "c", "d", "e", "f"}[random.IntN(6)]))
 	}
 
 	return some
@@ -385,7 +387,10 @@ func FuzzAggregate(f *testing.F) {
 		}
 		sources := aggregation.Sources{
 			Templates: map[string][]rbacv1.PolicyRule{name: {on(resource), on("x")}},
-			Roles:     map[string]aggregation.Role{"a": {Name: "a", Rules: rules("y"), Annotations: maps.Clone(role.Annotations)}},
+			Roles: map[string]aggregation.Role{"a": {
+				Name: "a", Rules: rules("y"),
+				Annotations: maps.Clone(role.Annotations),
+			}},
 		}
 
 		result, err := aggregation.Aggregate(role, sources)

@@ -51,10 +51,13 @@ func WantedBy(role Role) Wanted {
 
 	if role.Templates != nil {
 		wanted.Templates = nonEmpty(role.Templates.TemplateNames)
-		wanted.readSelector(role)
+
+		selector, problems := selectorOf(role)
+		wanted.Selector, wanted.Problems = selector, problems
 	}
 
-	wanted.readRoles(role.Annotations)
+	names, problems := rolesOf(role.Annotations)
+	wanted.Roles, wanted.Problems = names, append(wanted.Problems, problems...)
 
 	return wanted
 }
@@ -64,55 +67,48 @@ func (w Wanted) Anything() bool {
 	return len(w.Templates) > 0 || w.Selector != nil || len(w.Roles) > 0 || len(w.Problems) > 0
 }
 
-// readSelector counts a selector only where the annotation says so. The empty one selects every template there is
+// selectorOf counts a selector only where the annotation says so. The empty one selects every template there is
 // and every one that will ever be, which nobody can mean.
-func (w *Wanted) readSelector(role Role) {
+func selectorOf(role Role) (labels.Selector, tenancy.Problems) {
 	written := role.Templates.RoleSelector
 	if written == nil || role.Annotations[iamv1beta1.AutoAggregateAnnotation] != "true" {
-		return
+		return nil, nil
 	}
 
 	path := field.NewPath("aggregationRoleTemplates", "roleSelector")
 
 	selector, err := metav1.LabelSelectorAsSelector(written)
 	if err != nil {
-		w.Problems = append(w.Problems, tenancy.Problem{
-			Reason: ReasonInvalidSelector, Err: field.Invalid(path, "", err.Error()),
-		})
-
-		return
+		return nil, tenancy.Problems{{Reason: ReasonInvalidSelector, Err: field.Invalid(path, "", err.Error())}}
 	}
 
 	if selector.Empty() {
-		w.Problems = append(w.Problems, tenancy.Problem{
+		return nil, tenancy.Problems{{
 			Reason: ReasonSelectorTooWide,
 			Err:    field.Invalid(path, "", "selects every role template: name a label, or remove the selector"),
-		})
-
-		return
+		}}
 	}
 
-	w.Selector = selector
+	return selector, nil
 }
 
-func (w *Wanted) readRoles(annotations map[string]string) {
+func rolesOf(annotations map[string]string) ([]string, tenancy.Problems) {
 	text := annotations[iamv1beta1.AggregationRolesAnnotation]
 	if text == "" {
-		return
+		return nil, nil
 	}
 
 	var names []string
 	if err := json.Unmarshal([]byte(text), &names); err != nil {
 		path := field.NewPath("metadata", "annotations").Key(iamv1beta1.AggregationRolesAnnotation)
-		w.Problems = append(w.Problems, tenancy.Problem{
+
+		return nil, tenancy.Problems{{
 			Reason: ReasonInvalidRoleList,
 			Err:    field.Invalid(path, text, `must be a JSON list of the names of roles, as ["a","b"]`),
-		})
-
-		return
+		}}
 	}
 
-	w.Roles = nonEmpty(names)
+	return nonEmpty(names), nil
 }
 
 func nonEmpty(names []string) []string {

@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -47,7 +47,7 @@ const nativePrefix = "kubesphere:"
 func AdminBindingName(user string) (string, bool) {
 	name := user + AdminSuffix
 
-	return name, len(path.IsValidPathSegmentName(name)) == 0 && !strings.HasPrefix(name, nativePrefix)
+	return name, len(content.IsPathSegmentName(name)) == 0 && !strings.HasPrefix(name, nativePrefix)
 }
 
 // maxRoleName is the length of the longest name that an object of a custom kind can have.
@@ -57,7 +57,7 @@ const maxRoleName = 253
 // role's name in it, so that a ServiceAccount has the new role before it loses the old one. False: no role can
 // bear that name.
 func ServiceAccountBindingName(account, role string) (string, bool) {
-	if role == "" || len(role) > maxRoleName || len(path.IsValidPathSegmentName(role)) > 0 {
+	if role == "" || len(role) > maxRoleName || len(content.IsPathSegmentName(role)) > 0 {
 		return "", false
 	}
 

@@ -45,7 +45,9 @@ func expanded(verbs, all []string) []string {
 		return verbs
 	}
 
-	return append(slices.DeleteFunc(slices.Clone(verbs), func(verb string) bool { return verb == rbacv1.VerbAll }), all...)
+	others := slices.DeleteFunc(slices.Clone(verbs), func(verb string) bool { return verb == rbacv1.VerbAll })
+
+	return append(others, all...)
 }
 
 func ordinaryVerbs() []string {

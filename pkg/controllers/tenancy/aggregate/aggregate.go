@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -164,14 +165,15 @@ func (a *Aggregator) role(ctx context.Context, like client.Object, name string) 
 	key := client.ObjectKey{Namespace: like.GetNamespace(), Name: name}
 
 	err := a.client.Get(ctx, key, into)
-	if client.IgnoreNotFound(err) != nil {
+	if apierrors.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // Absence is an answer.
+	}
+
+	if err != nil {
 		return nil, fmt.Errorf("read the role %s that serves as a template: %w", key, err)
 	}
 
-	role, isRole := read(into)
-	if err != nil || !isRole {
-		return nil, nil //nolint:nilnil // Absence is an answer.
-	}
+	role, _ := read(into)
 
 	return &role, nil
 }

@@ -100,11 +100,15 @@ func (r *Reconciler) remove(ctx context.Context, name, namespace string) error {
 	current := r.kind.newNative()
 
 	err := r.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, current)
-	if client.IgnoreNotFound(err) != nil {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+
+	if err != nil {
 		return fmt.Errorf("read the native object that is to go: %w", err)
 	}
 
-	if err != nil || projection.DigestOf(current, r.kind.ref).OwnerOf() != projection.Ours {
+	if projection.DigestOf(current, r.kind.ref).OwnerOf() != projection.Ours {
 		return nil
 	}
 

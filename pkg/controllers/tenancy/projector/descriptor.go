@@ -172,7 +172,10 @@ func (k kind) writes() []rbacv1.PolicyRule {
 
 	return []rbacv1.PolicyRule{
 		{APIGroups: []string{iamv1beta1.GroupName}, Resources: []string{k.resource}, Verbs: []string{"get", "patch"}},
-		{APIGroups: []string{iamv1beta1.GroupName}, Resources: []string{k.resource + "/status"}, Verbs: []string{"patch"}},
+		{
+			APIGroups: []string{iamv1beta1.GroupName}, Resources: []string{k.resource + "/status"},
+			Verbs: []string{"patch"},
+		},
 		{
 			APIGroups: []string{rbacv1.GroupName}, Resources: []string{k.nativeResource},
 			Verbs: []string{"get", "create", "patch", "delete"},

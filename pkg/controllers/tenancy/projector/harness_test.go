@@ -199,7 +199,8 @@ const mallory = `{"subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.
 
 // roleWorlds are what every kind of roles may meet. fresh makes a role of the kind.
 func roleWorlds(
-	fresh func(metav1.ObjectMeta, iamv1beta1.RoleContent) client.Object, base func(string) metav1.ObjectMeta, legacy string,
+	fresh func(metav1.ObjectMeta, iamv1beta1.RoleContent) client.Object, base func(string) metav1.ObjectMeta,
+	legacy string,
 ) []harness.World {
 	auto := annotated(base("auto"), iamv1beta1.AutoAggregateAnnotation, "true")
 	selecting := iamv1beta1.RoleContent{AggregationRoleTemplates: &iamv1beta1.AggregationRoleTemplates{
@@ -249,10 +250,17 @@ func roleWorlds(
 	}
 }
 
-func TestGlobalRole(t *testing.T) {
+func TestGlobalRole(t *testing.T) { harness.Run(t, globalRoleSubject(t)) }
+
+func globalRoleSubject(t *testing.T) harness.Subject {
+	t.Helper()
+
 	s := subject(t, "globalrole")
 	s.Primary = &iamv1beta1.GlobalRole{}
-	s.Kinds = []client.ObjectList{&iamv1beta1.GlobalRoleList{}, &iamv1beta1.RoleTemplateList{}, &rbacv1.ClusterRoleList{}}
+	s.Kinds = []client.ObjectList{
+		&iamv1beta1.GlobalRoleList{}, &iamv1beta1.RoleTemplateList{},
+		&rbacv1.ClusterRoleList{},
+	}
 	s.Worlds = roleWorlds(func(meta metav1.ObjectMeta, content iamv1beta1.RoleContent) client.Object {
 		return &iamv1beta1.GlobalRole{ObjectMeta: meta, RoleContent: content}
 	}, named, iamv1beta1.LegacyGlobalRoleFinalizer)
@@ -263,13 +271,18 @@ func TestGlobalRole(t *testing.T) {
 			&rbacv1.ClusterRole{ObjectMeta: named("kubesphere:globalrole:none")}, moreRules)},
 	}
 
-	harness.Run(t, s)
+	return s
 }
 
-func TestRole(t *testing.T) {
+func TestRole(t *testing.T) { harness.Run(t, roleSubject(t)) }
+
+func roleSubject(t *testing.T) harness.Subject {
+	t.Helper()
+
 	s := subject(t, "role")
 	s.Primary = &iamv1beta1.Role{}
 	s.Kinds = []client.ObjectList{&iamv1beta1.RoleList{}, &iamv1beta1.RoleTemplateList{}, &rbacv1.RoleList{}}
+
 	s.Worlds = append(roleWorlds(func(meta metav1.ObjectMeta, content iamv1beta1.RoleContent) client.Object {
 		return &iamv1beta1.Role{ObjectMeta: meta, RoleContent: content}
 	}, inside, ""), harness.World{Name: "what 4.1 made", Objects: []client.Object{
@@ -282,20 +295,27 @@ func TestRole(t *testing.T) {
 	s.Drifts = []harness.Drift{{Name: "more rules", World: "plain", Make: patch(
 		&rbacv1.Role{ObjectMeta: inside("kubesphere:iam:plain")}, moreRules)}}
 
-	harness.Run(t, s)
+	return s
 }
 
-func TestClusterRole(t *testing.T) {
+func TestClusterRole(t *testing.T) { harness.Run(t, clusterRoleSubject(t)) }
+
+func clusterRoleSubject(t *testing.T) harness.Subject {
+	t.Helper()
+
 	s := subject(t, "clusterrole")
 	s.Primary = &iamv1beta1.ClusterRole{}
-	s.Kinds = []client.ObjectList{&iamv1beta1.ClusterRoleList{}, &iamv1beta1.RoleTemplateList{}, &rbacv1.ClusterRoleList{}}
+	s.Kinds = []client.ObjectList{
+		&iamv1beta1.ClusterRoleList{}, &iamv1beta1.RoleTemplateList{},
+		&rbacv1.ClusterRoleList{},
+	}
 	s.Worlds = roleWorlds(func(meta metav1.ObjectMeta, content iamv1beta1.RoleContent) client.Object {
 		return &iamv1beta1.ClusterRole{ObjectMeta: meta, RoleContent: content}
 	}, named, "")
 	s.Drifts = []harness.Drift{{Name: "more rules", World: "plain", Make: patch(
 		&rbacv1.ClusterRole{ObjectMeta: named("kubesphere:iam:plain")}, moreRules)}}
 
-	harness.Run(t, s)
+	return s
 }
 
 // bindingWorlds are what every kind of bindings may meet. role is there under the name r.
@@ -315,18 +335,23 @@ func bindingWorlds(
 		{Name: "plain", Objects: []client.Object{role, alice, fresh(base("plain"), to(kind, "r", users("alice")...))}},
 		{Name: "all kinds of subjects", Objects: []client.Object{role, fresh(base("b"), to(kind, "r",
 			rbacv1.Subject{Kind: "User", APIGroup: "x", Name: "bob"}, rbacv1.Subject{Kind: "User", Name: "bob"},
-			rbacv1.Subject{Kind: "Group", Name: "devs"}, rbacv1.Subject{Kind: "ServiceAccount", Name: "a", Namespace: "b"}))}},
+			rbacv1.Subject{Kind: "Group", Name: "devs"}, rbacv1.Subject{
+				Kind: "ServiceAccount", Name: "a",
+				Namespace: "b",
+			}))}},
 		{Name: "an unknown role", Objects: []client.Object{fresh(base("b"), to(kind, "nobody", users("alice")...))}},
 		{Name: "an unknown user", Objects: []client.Object{role, fresh(base("b"), to(kind, "r", users("carol")...))}},
 		{Name: "another kind of role", Fails: true, Objects: []client.Object{role, fresh(base("b"), to("Robot", "r", users("a")...))}},
 		{Name: "no name of a role", Fails: true, Objects: []client.Object{fresh(base("b"), to(kind, "", users("a")...))}},
+		{Name: "a long name", Objects: []client.Object{role, fresh(base(strings.Repeat("long.", 50)+"er"), to(kind, "r", users("alice")...))}},
 		{Name: "no subject", Objects: []client.Object{role, fresh(base("b"), to(kind, "r"))}},
 		{Name: "broken subjects", Fails: true, Objects: []client.Object{role, fresh(base("b"), to(kind, "r", append(users("alice", ""),
 			rbacv1.Subject{Kind: "ServiceAccount", Name: "a"}, rbacv1.Subject{Kind: "Robot", Name: "r2"})...))}},
 		{Name: "everybody", Objects: []client.Object{role, fresh(base("b"), to(kind, "r", append(users("system:anonymous"),
 			rbacv1.Subject{Kind: "Group", Name: "system:unauthenticated"})...))}},
 		{Name: "several", Objects: []client.Object{
-			role, alice, fresh(base("a"), to(kind, "r", users("alice")...)), fresh(base("b"), to(kind, "r", users("alice", "bob")...)),
+			role, alice, fresh(base("a"), to(kind, "r", users("alice")...)), fresh(base("b"), to(kind, "r",
+				users("alice", "bob")...)),
 			fresh(base("c"), to(kind, "nobody", users("alice")...)),
 		}},
 		{Name: "paused", Objects: []client.Object{role, fresh(paused, to(kind, "r", users("alice")...))}},
@@ -334,7 +359,11 @@ func bindingWorlds(
 	}
 }
 
-func TestGlobalRoleBinding(t *testing.T) {
+func TestGlobalRoleBinding(t *testing.T) { harness.Run(t, globalRoleBindingSubject(t)) }
+
+func globalRoleBindingSubject(t *testing.T) harness.Subject {
+	t.Helper()
+
 	s := subject(t, "globalrolebinding")
 	s.Primary = &iamv1beta1.GlobalRoleBinding{}
 	s.Kinds = []client.ObjectList{
@@ -352,18 +381,27 @@ func TestGlobalRoleBinding(t *testing.T) {
 	s.Worlds = append(bindingWorlds(fresh, named, "GlobalRole", &iamv1beta1.GlobalRole{ObjectMeta: named("r")},
 		iamv1beta1.LegacyGlobalRoleBindingFinalizer),
 		harness.World{Name: "an administrator", Objects: []client.Object{admin("root", "alice")}},
-		harness.World{Name: "one administrator twice", Objects: []client.Object{admin("a", "alice"), admin("b", "alice")}},
+		harness.World{Name: "one administrator twice", Objects: []client.Object{admin("a", "alice"), admin("b",
+			"alice")}},
 		harness.World{Name: "two administrators by one", Objects: []client.Object{admin("a", "alice", "bob")}},
 		harness.World{Name: "a name with a slash", Objects: []client.Object{admin("a", "https://issuer#alice")}},
-		harness.World{Name: "administrators of 4.1", Objects: []client.Object{admin("a", "alice"), &rbacv1.ClusterRoleBinding{
-			ObjectMeta: named("alice-cluster-admin"), RoleRef: native("ClusterRole", "cluster-admin"), Subjects: users("alice"),
-		}}},
+		harness.World{Name: "administrators of 4.1", Objects: []client.Object{
+			admin("a", "alice"),
+			&rbacv1.ClusterRoleBinding{
+				ObjectMeta: named("alice-cluster-admin"), RoleRef: native("ClusterRole", "cluster-admin"),
+				Subjects: users("alice"),
+			},
+		}},
 		harness.World{Name: "the name is taken", Objects: []client.Object{&rbacv1.ClusterRoleBinding{
-			ObjectMeta: named("bob-cluster-admin"), RoleRef: native("ClusterRole", "view"), Subjects: users("bob", "carol"),
+			ObjectMeta: named("bob-cluster-admin"), RoleRef: native("ClusterRole", "view"), Subjects: users("bob",
+				"carol"),
 		}}},
 		harness.World{Name: "everybody who is known", Objects: []client.Object{
 			&iamv1beta1.GlobalRole{ObjectMeta: named("authenticated")},
-			fresh(named("a"), to("GlobalRole", "authenticated", rbacv1.Subject{Kind: "Group", Name: "system:authenticated"})),
+			fresh(named("a"), to("GlobalRole", "authenticated", rbacv1.Subject{
+				Kind: "Group",
+				Name: "system:authenticated",
+			})),
 		}},
 	)
 	s.Drifts = []harness.Drift{
@@ -375,12 +413,16 @@ func TestGlobalRoleBinding(t *testing.T) {
 			&rbacv1.ClusterRoleBinding{ObjectMeta: named("alice-cluster-admin")}, mallory)},
 	}
 
-	harness.Run(t, s)
+	return s
 }
 
 const otherRole = `{"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"other"}}`
 
-func TestRoleBinding(t *testing.T) {
+func TestRoleBinding(t *testing.T) { harness.Run(t, roleBindingSubject(t)) }
+
+func roleBindingSubject(t *testing.T) harness.Subject {
+	t.Helper()
+
 	s := subject(t, "rolebinding")
 	s.Primary = &iamv1beta1.RoleBinding{}
 	s.Kinds = []client.ObjectList{
@@ -394,7 +436,8 @@ func TestRoleBinding(t *testing.T) {
 
 	s.Worlds = append(bindingWorlds(fresh, inside, "Role", &iamv1beta1.Role{ObjectMeta: inside("r")}, ""),
 		harness.World{Name: "to a ClusterRole", Objects: []client.Object{
-			&iamv1beta1.ClusterRole{ObjectMeta: named("wide")}, fresh(inside("b"), to("ClusterRole", "wide", users("alice")...)),
+			&iamv1beta1.ClusterRole{ObjectMeta: named("wide")}, fresh(inside("b"), to("ClusterRole", "wide",
+				users("alice")...)),
 		}},
 		harness.World{Name: "a role of another namespace", Objects: []client.Object{
 			&iamv1beta1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: "other", Name: "r"}},
@@ -416,10 +459,14 @@ func TestRoleBinding(t *testing.T) {
 			&rbacv1.RoleBinding{ObjectMeta: inside("kubesphere:iam:plain")}, otherRole)},
 	}
 
-	harness.Run(t, s)
+	return s
 }
 
-func TestClusterRoleBinding(t *testing.T) {
+func TestClusterRoleBinding(t *testing.T) { harness.Run(t, clusterRoleBindingSubject(t)) }
+
+func clusterRoleBindingSubject(t *testing.T) harness.Subject {
+	t.Helper()
+
 	s := subject(t, "clusterrolebinding")
 	s.Primary = &iamv1beta1.ClusterRoleBinding{}
 	s.Kinds = []client.ObjectList{
@@ -435,5 +482,5 @@ func TestClusterRoleBinding(t *testing.T) {
 	s.Drifts = []harness.Drift{{Name: "another subject", World: "plain", Make: patch(
 		&rbacv1.ClusterRoleBinding{ObjectMeta: named("kubesphere:iam:plain")}, mallory)}}
 
-	harness.Run(t, s)
+	return s
 }

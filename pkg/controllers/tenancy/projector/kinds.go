@@ -18,7 +18,7 @@ const (
 func globalRole() kind {
 	return kind{
 		controller: "globalrole", gate: features.GlobalRole,
-		summary: "Makes the native ClusterRole of each GlobalRole, of the role's own rules and its templates'.",
+		summary: "Makes the native ClusterRole of each GlobalRole, of its rules and templates.",
 		source:  &iamv1beta1.GlobalRole{}, kind: kindGlobalRole, resource: "globalroles",
 		native: &rbacv1.ClusterRole{}, nativeKind: kindClusterRole, nativeResource: "clusterroles",
 		prefix: projection.GlobalRolePrefix, ref: iamv1beta1.RoleLabel, legacy: iamv1beta1.LegacyGlobalRoleFinalizer,
@@ -28,7 +28,7 @@ func globalRole() kind {
 func role() kind {
 	return kind{
 		controller: "role", gate: features.Role, isNamespaced: true,
-		summary: "Makes the native Role of each Role of iam.kubesphere.io, of the role's own rules and its templates'.",
+		summary: "Makes the native Role of each Role of iam.kubesphere.io, of its rules and templates.",
 		source:  &iamv1beta1.Role{}, kind: kindRole, resource: "roles",
 		native: &rbacv1.Role{}, nativeKind: kindRole, nativeResource: "roles",
 		prefix: projection.IAMPrefix, ref: iamv1beta1.RoleLabel,
@@ -38,7 +38,7 @@ func role() kind {
 func clusterRole() kind {
 	return kind{
 		controller: "clusterrole", gate: features.ClusterRole,
-		summary: "Makes the native ClusterRole of each ClusterRole of iam.kubesphere.io, of its rules and its templates'.",
+		summary: "Makes the native ClusterRole of each ClusterRole of iam.kubesphere.io, of its rules and templates.",
 		source:  &iamv1beta1.ClusterRole{}, kind: kindClusterRole, resource: "clusterroles",
 		native: &rbacv1.ClusterRole{}, nativeKind: kindClusterRole, nativeResource: "clusterroles",
 		prefix: projection.IAMPrefix, ref: iamv1beta1.ClusterRoleLabel,

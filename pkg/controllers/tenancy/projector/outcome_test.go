@@ -102,7 +102,8 @@ func globalBinding(name, role string, subjects ...rbacv1.Subject) *iamv1beta1.Gl
 }
 
 func TestAdministratorsAreClusterAdmins(t *testing.T) {
-	a, b := globalBinding("a", "platform-admin", users("alice")...), globalBinding("b", "platform-admin", users("alice")...)
+	a, b := globalBinding("a", "platform-admin", users("alice")...), globalBinding("b", "platform-admin",
+		users("alice")...)
 	s := serverOf(t, "globalrolebinding", a, b)
 	s.run(client.ObjectKey{Name: "a"})
 	s.run(client.ObjectKey{Name: "b"})
@@ -133,6 +134,7 @@ func TestAnAdministratorIsReplaced(t *testing.T) {
 	s.run(client.ObjectKey{Name: "a"})
 
 	s.exists(binding)
+
 	binding.Subjects = users("bob")
 	if err := s.client.Update(t.Context(), binding); err != nil {
 		t.Fatal(err)
@@ -148,7 +150,8 @@ func TestAnAdministratorIsReplaced(t *testing.T) {
 
 func TestABindingOfSomebodyElseIsLeftAlone(t *testing.T) {
 	foreign := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: named("alice-cluster-admin"), RoleRef: native("ClusterRole", "view"), Subjects: users("alice", "carol"),
+		ObjectMeta: named("alice-cluster-admin"), RoleRef: native("ClusterRole", "view"), Subjects: users("alice",
+			"carol"),
 	}
 	binding := globalBinding("a", "platform-admin", users("alice")...)
 	s := serverOf(t, "globalrolebinding", foreign, binding)
@@ -180,7 +183,8 @@ func TestNobodyWithoutCredentialsGetsAnything(t *testing.T) {
 
 	s.exists(binding)
 	s.says(binding.Status.Conditions, kube.ConditionReady, metav1.ConditionTrue, "SubjectsRefused", "system:anonymous")
-	s.says(binding.Status.Conditions, kube.ConditionAccepted, metav1.ConditionFalse, "SubjectsRefused", "unauthenticated")
+	s.says(binding.Status.Conditions, kube.ConditionAccepted, metav1.ConditionFalse, "SubjectsRefused",
+		"unauthenticated")
 	s.says(binding.Status.Conditions, kube.ConditionResolvedRefs, metav1.ConditionTrue, "SubjectsUnknown", "User alice")
 }
 
@@ -220,6 +224,7 @@ func TestAnotherRoleReplacesTheBinding(t *testing.T) {
 	before := native.UID
 
 	s.exists(binding)
+
 	binding.RoleRef = to("ClusterRole", "wide").RoleRef
 	if err := s.client.Update(t.Context(), binding); err != nil {
 		t.Fatal(err)
@@ -317,11 +322,32 @@ func TestATemplateIsTakenOff(t *testing.T) {
 	s.remove(template("a"))
 	s.run(client.ObjectKey{Name: "r"})
 	s.exists(role)
-	s.says(role.Status.Conditions, kube.ConditionResolvedRefs, metav1.ConditionFalse, "TemplateNotFound", "RoleTemplate a")
+	s.says(role.Status.Conditions, kube.ConditionResolvedRefs, metav1.ConditionFalse, "TemplateNotFound",
+		"RoleTemplate a")
 
 	native := &rbacv1.ClusterRole{ObjectMeta: named("kubesphere:globalrole:r")}
-	if s.exists(native); len(role.Rules) != 1 || len(native.Rules) != 1 || native.Rules[0].Resources[0] != "own" {
+	s.exists(native)
+
+	if len(role.Rules) != 1 || len(native.Rules) != 1 || native.Rules[0].Resources[0] != "own" {
 		t.Errorf("%+v, %+v", role.Rules, native.Rules)
+	}
+}
+
+// With their definition all templates go, as when a chart is uninstalled. Nobody means by that to lose permissions.
+func TestTemplatesThatGoWithTheirDefinitionTakeNothing(t *testing.T) {
+	role := &iamv1beta1.GlobalRole{ObjectMeta: named("r"), RoleContent: made([]string{"a"}, rule("own"))}
+	s := serverOf(t, "globalrole", role, template("a", rule("x")))
+	s.run(client.ObjectKey{Name: "r"})
+	s.remove(template("a"))
+
+	descriptor, _ := projector.Descriptors().Find("globalrole")
+	s.controller = build(t, descriptor, harness.Environment{
+		Client: s.client, Recorder: events.NewFakeRecorder(10), Clock: func() time.Time { return time.Unix(0, 0) },
+	}, s.client.Scheme(), func(d *manager.Dependencies) { d.Live = s.client }) // which has no definitions
+	s.run(client.ObjectKey{Name: "r"})
+
+	if s.exists(role); len(role.Rules) != 2 {
+		t.Errorf("%+v", role.Rules)
 	}
 }
 
@@ -391,7 +417,8 @@ func TestWhoIsWoken(t *testing.T) {
 			},
 		},
 		{
-			name: "by a role", controller: "rolebinding", event: &iamv1beta1.Role{ObjectMeta: inside("r")}, want: "ns/b",
+			name: "by a role", controller: "rolebinding", event: &iamv1beta1.Role{ObjectMeta: inside("r")},
+			want: "ns/b",
 			there: []client.Object{
 				&iamv1beta1.RoleBinding{ObjectMeta: inside("b"), BindingContent: to("Role", "r")},
 				&iamv1beta1.RoleBinding{ObjectMeta: inside("c"), BindingContent: to("ClusterRole", "r")},
@@ -409,20 +436,24 @@ func TestWhoIsWoken(t *testing.T) {
 		},
 		{
 			name: "by a user", controller: "clusterrolebinding", event: user, want: "/b", there: []client.Object{
-				&iamv1beta1.ClusterRoleBinding{ObjectMeta: named("b"), BindingContent: to("ClusterRole", "r", users("alice")...)},
-				&iamv1beta1.ClusterRoleBinding{ObjectMeta: named("c"), BindingContent: to("ClusterRole", "r", users("bob")...)},
+				&iamv1beta1.ClusterRoleBinding{ObjectMeta: named("b"), BindingContent: to("ClusterRole", "r",
+					users("alice")...)},
+				&iamv1beta1.ClusterRoleBinding{ObjectMeta: named("c"), BindingContent: to("ClusterRole", "r",
+					users("bob")...)},
 			},
 		},
 		{
 			name: "by a shared binding", controller: "globalrolebinding", want: "/a /b",
 			event: &rbacv1.ClusterRoleBinding{ObjectMeta: named("alice-cluster-admin")},
 			there: []client.Object{
-				globalBinding("a", "platform-admin", users("alice")...), globalBinding("b", "platform-admin", users("alice")...),
+				globalBinding("a", "platform-admin", users("alice")...), globalBinding("b", "platform-admin",
+					users("alice")...),
 				globalBinding("c", "platform-admin", users("bob")...),
 			},
 		},
 		{
-			name: "by a shared binding that nobody asks for", controller: "globalrolebinding", want: "/alice-cluster-admin",
+			name: "by a shared binding that nobody asks for", controller: "globalrolebinding",
+			want:  "/alice-cluster-admin",
 			event: &rbacv1.ClusterRoleBinding{ObjectMeta: named("alice-cluster-admin")},
 		},
 	} {

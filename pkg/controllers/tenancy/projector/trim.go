@@ -30,7 +30,8 @@ func trimBinding(object client.Object) {
 	}
 
 	binding.RoleRef = rbacv1.RoleRef{
-		APIGroup: shared(binding.RoleRef.APIGroup), Kind: shared(binding.RoleRef.Kind), Name: shared(binding.RoleRef.Name),
+		APIGroup: shared(binding.RoleRef.APIGroup), Kind: shared(binding.RoleRef.Kind),
+		Name: shared(binding.RoleRef.Name),
 	}
 
 	for i := range binding.Subjects {

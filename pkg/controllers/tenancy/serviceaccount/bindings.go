@@ -84,12 +84,12 @@ func (r *Reconciler) read(ctx context.Context, key client.ObjectKey, exists bool
 	binding := &rbacv1.RoleBinding{}
 
 	err := r.live.Get(ctx, key, binding)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("read the binding %s: %w", key, err)
+	if apierrors.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // Absence is an answer.
 	}
 
 	if err != nil {
-		return nil, nil //nolint:nilnil // Absence is an answer.
+		return nil, fmt.Errorf("read the binding %s: %w", key, err)
 	}
 
 	return binding, nil

@@ -76,9 +76,9 @@ func subject(t *testing.T) harness.Subject {
 		},
 		Worlds: worlds(),
 		Drifts: []harness.Drift{
-			{Name: "more subjects", World: "4.x", Make: patch(binding("robot", "viewer"),
+			{Name: "more subjects", World: "4.x", Make: patch(binding("viewer"),
 				`{"subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"mallory"}]}`)},
-			{Name: "another role", World: "4.x", Make: patch(binding("robot", "viewer"),
+			{Name: "another role", World: "4.x", Make: patch(binding("viewer"),
 				`{"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"admin"}}`)},
 		},
 		MaxReads: 20, MaxWrites: 5, Seeds: 8,
@@ -124,28 +124,28 @@ func iamRole(name string) client.Object { return &iamv1beta1.Role{ObjectMeta: in
 
 func role(name string) client.Object { return &rbacv1.Role{ObjectMeta: inside(name)} }
 
-// binding is one that the controller made.
-func binding(account, role string) *rbacv1.RoleBinding {
+// binding is one that the controller made for robot.
+func binding(role string) *rbacv1.RoleBinding {
 	made := &rbacv1.RoleBinding{
-		ObjectMeta: inside("kubesphere:serviceaccount:" + account + ":" + role),
+		ObjectMeta: inside("kubesphere:serviceaccount:robot:" + role),
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "kubesphere:iam:" + role},
-		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "ns", Name: account}},
+		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "ns", Name: "robot"}},
 	}
 	made.Labels = map[string]string{
 		tenancy.ManagedByLabel: tenancy.ManagedBy, tenancy.ComponentLabel: serviceaccount.Name,
-		iamv1beta1.ServiceAccountLabel: account,
+		iamv1beta1.ServiceAccountLabel: "robot",
 	}
 
 	return made
 }
 
-// legacy is one that KubeSphere made.
-func legacy(account, name string, subjects ...string) client.Object {
+// legacy is one that KubeSphere made for robot.
+func legacy(name string, subjects ...string) client.Object {
 	made := &rbacv1.RoleBinding{
 		ObjectMeta: inside(name),
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "kubesphere:iam:viewer"},
 	}
-	made.Labels = map[string]string{iamv1beta1.ServiceAccountLabel: account}
+	made.Labels = map[string]string{iamv1beta1.ServiceAccountLabel: "robot"}
 
 	for _, subject := range subjects {
 		made.Subjects = append(made.Subjects, rbacv1.Subject{Kind: "ServiceAccount", Namespace: "ns", Name: subject})
@@ -167,19 +167,20 @@ func worlds() []harness.World {
 		{Name: "no annotation", Objects: []client.Object{guard(), account("default", "")}},
 		{Name: "an unknown role", Objects: []client.Object{guard(), account("robot", "nobody")}},
 		{Name: "no name of a role", Objects: []client.Object{
-			guard(), role("viewer"), account("a", "viewer\nx"), account("b", "a/b"), account("c", strings.Repeat("x", 9000)),
+			guard(), role("viewer"), account("a", "viewer\nx"), account("b", "a/b"), account("c", strings.Repeat("x",
+				9000)),
 		}},
 		{Name: "no guard", Objects: []client.Object{iamRole("viewer"), account("robot", "viewer")}},
 		{Name: "a guard that only warns", Objects: []client.Object{warns(), iamRole("viewer"), account("robot", "viewer")}},
 		{Name: "the role has changed", Objects: []client.Object{
-			guard(), iamRole("viewer"), iamRole("admin"), account("robot", "viewer"), binding("robot", "admin"),
+			guard(), iamRole("viewer"), iamRole("admin"), account("robot", "viewer"), binding("admin"),
 		}},
 		{Name: "what KubeSphere made", Objects: []client.Object{
-			guard(), iamRole("viewer"), account("robot", "viewer"), legacy("robot", "robot-viewer-x7", "robot"),
-			legacy("robot", "robot-too-wide", "robot", "other"), legacy("robot", "hand-made", "robot"),
+			guard(), iamRole("viewer"), account("robot", "viewer"), legacy("robot-viewer-x7", "robot"),
+			legacy("robot-too-wide", "robot", "other"), legacy("hand-made", "robot"),
 		}},
 		{Name: "what KubeSphere made, unguarded", Objects: []client.Object{
-			iamRole("viewer"), account("robot", "viewer"), legacy("robot", "robot-viewer-x7", "robot"),
+			iamRole("viewer"), account("robot", "viewer"), legacy("robot-viewer-x7", "robot"),
 		}},
 		{Name: "told before", Objects: []client.Object{guard(), role("viewer"), told}},
 		{Name: "paused", Objects: []client.Object{guard(), role("viewer"), paused}},

@@ -66,7 +66,7 @@ func roleOf(t *testing.T, c client.Client, name string) string {
 }
 
 func TestOutcomes(t *testing.T) {
-	forged := binding("robot", "admin")
+	forged := binding("admin")
 	forged.RoleRef.Name = "harmless"
 
 	kept := []string{"robot-viewer-x7"}
@@ -79,10 +79,13 @@ func TestOutcomes(t *testing.T) {
 		refused bool
 	}{
 		{
-			name: "4.x", want: map[string]string{ours: "kubesphere:iam:viewer", kept[0]: "", "hand-made": "kubesphere:iam:viewer"},
+			name: "4.x", want: map[string]string{
+				ours: "kubesphere:iam:viewer", kept[0]: "",
+				"hand-made": "kubesphere:iam:viewer",
+			},
 			objects: []client.Object{
 				guard(), iamRole("viewer"), role("viewer"), account("robot", "viewer"),
-				legacy("robot", kept[0], "robot"), legacy("robot", "hand-made", "robot"),
+				legacy(kept[0], "robot"), legacy("hand-made", "robot"),
 			},
 		},
 		{
@@ -93,12 +96,12 @@ func TestOutcomes(t *testing.T) {
 			name: "unguarded: nothing is given, nothing is taken", refused: true,
 			want: map[string]string{ours: "", kept[0]: "kubesphere:iam:viewer"},
 			objects: []client.Object{
-				iamRole("viewer"), account("robot", "viewer"), legacy("robot", kept[0], "robot"),
+				iamRole("viewer"), account("robot", "viewer"), legacy(kept[0], "robot"),
 			},
 		},
 		{
 			name: "unguarded: what was given stays", want: map[string]string{ours: "kubesphere:iam:viewer"},
-			objects: []client.Object{iamRole("viewer"), account("robot", "viewer"), binding("robot", "viewer")},
+			objects: []client.Object{iamRole("viewer"), account("robot", "viewer"), binding("viewer")},
 		},
 		{
 			name: "unguarded: what only looks given is not put right", refused: true,
@@ -107,15 +110,15 @@ func TestOutcomes(t *testing.T) {
 		},
 		{
 			name: "a role that is gone", want: map[string]string{ours: ""}, refused: true,
-			objects: []client.Object{guard(), account("robot", "viewer"), binding("robot", "viewer")},
+			objects: []client.Object{guard(), account("robot", "viewer"), binding("viewer")},
 		},
 		{
 			name: "the annotation is gone", want: map[string]string{ours: ""},
-			objects: []client.Object{guard(), iamRole("viewer"), account("robot", ""), binding("robot", "viewer")},
+			objects: []client.Object{guard(), iamRole("viewer"), account("robot", ""), binding("viewer")},
 		},
 		{
 			name: "the account is gone", want: map[string]string{ours: ""},
-			objects: []client.Object{guard(), iamRole("viewer"), binding("robot", "viewer")},
+			objects: []client.Object{guard(), iamRole("viewer"), binding("viewer")},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
