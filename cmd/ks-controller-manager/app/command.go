@@ -77,6 +77,7 @@ func NewCommand(name, version string, catalog manager.Catalog) (*cobra.Command, 
 			"Commands:\n" +
 			"  cleanup       take off the cluster what would outlive the manager\n" +
 			"  controllers   list the controllers of the binary\n" +
+			"  preview       show what a change would do to namespaces and access\n" +
 			"  version       print its version",
 		Args:          noArguments,
 		SilenceErrors: true,
@@ -86,7 +87,8 @@ func NewCommand(name, version string, catalog manager.Catalog) (*cobra.Command, 
 		},
 	}
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	command.AddCommand(newVersionCommand(options), newControllersCommand(options), newCleanupCommand(options))
+	command.AddCommand(newVersionCommand(options), newControllersCommand(options), newCleanupCommand(options),
+		newPreviewCommand(options))
 
 	sections := options.sections()
 	for _, section := range sections.FlagSets {
