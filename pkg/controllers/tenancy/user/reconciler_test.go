@@ -242,6 +242,7 @@ func TestLockEndsByTheClock(t *testing.T) {
 	w.clock.SetTime(w.clock.Now().Add(time.Second))
 
 	result, err = w.run(t)
+
 	state := *w.user(t).Status.State
 	if err != nil || result.RequeueAfter != 0 || state != iamv1beta1.UserActive {
 		t.Errorf("%s, %v, %v", state, result, err)
