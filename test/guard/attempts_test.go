@@ -21,8 +21,9 @@ const (
 
 // attempt is a way to get past the guard.
 type attempt struct {
-	by string
 	request
+
+	by string
 
 	// by whom it is stopped: without all of these, it would succeed.
 	policies []string
@@ -188,7 +189,8 @@ func guardedKeys() []attempt {
 	}
 
 	// What would count once the namespace joins a workspace.
-	out = append(out, all(oscar, ownership, changes("loose", `{"annotations":{"kubesphere.io/creator":"oscar"}}`)...)...)
+	out = append(out, all(oscar, ownership,
+		changes("loose", `{"annotations":{"kubesphere.io/creator":"oscar"}}`)...)...)
 
 	return append(out, all(pete, ownership,
 		request{merge, namespace("loose"), `{"metadata":{"annotations":{"tenant.kubesphere.io/admitted":"team-a"}}}`},
@@ -239,7 +241,10 @@ func creations() []attempt {
 			post, "/api/v1/namespaces", `{"apiVersion":"v1","kind":"Namespace","metadata":{"generateName":"team-a-",` +
 				`"labels":{"kubesphere.io/workspace":"team-b"}}}`,
 		},
-		request{post, "/api/v1/namespaces", `{"apiVersion":"v1","kind":"Namespace","metadata":{"generateName":"own-"}}`},
+		request{
+			post, "/api/v1/namespaces",
+			`{"apiVersion":"v1","kind":"Namespace","metadata":{"generateName":"own-"}}`,
+		},
 		// Applying what is not there creates it.
 		request{
 			apply, namespace("team-a-own"), `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"team-a-own",` +

@@ -37,6 +37,7 @@ func TestMembersAreStopped(t *testing.T) {
 // gone.
 func TestSaboteur(t *testing.T) {
 	stoppedBy := map[string][]attempt{}
+
 	for _, attempt := range attempts() {
 		for _, policy := range attempt.policies {
 			stoppedBy[policy] = append(stoppedBy[policy], attempt)

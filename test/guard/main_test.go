@@ -74,7 +74,8 @@ func install(ctx context.Context) error {
 
 // grant gives everybody their rights. What is rendered is what the manager makes of the roles of a workspace.
 func grant(ctx context.Context) error {
-	_, err := shared.Kubectl(ctx, "apply", "--server-side", "-f", "testdata/rendered.yaml", "-f", "testdata/native.yaml")
+	_, err := shared.Kubectl(ctx, "apply", "--server-side",
+		"-f", "testdata/rendered.yaml", "-f", "testdata/native.yaml")
 
 	return err
 }

@@ -37,17 +37,18 @@ func (r request) String() string { return fmt.Sprintf("%s %s %s", r.method, r.pa
 
 // send makes the request in the name of somebody. A dry run is admitted as any other request is, and changes nothing.
 func (r request) send(ctx context.Context, who string, dryRun bool) error {
-	// What a body says of a deletion counts, and then nothing else does.
-	if dryRun && r.method == remove && r.body != "" {
-		r.body = strings.TrimSuffix(r.body, "}") + `,"dryRun":["All"]}`
-	}
-
 	client, err := clientOf(who)
 	if err != nil {
 		return err
 	}
 
-	call, err := r.call(ctx, client)
+	sent := r
+	if dryRun && r.method == remove && r.body != "" {
+		// What a body says of a deletion counts, and then nothing else does.
+		sent.body = strings.TrimSuffix(r.body, "}") + `,"dryRun":["All"]}`
+	}
+
+	call, err := sent.call(ctx, client)
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,9 @@ func (r request) call(ctx context.Context, client *rest.RESTClient) (*rest.Reque
 	case patch:
 		return client.Patch(types.JSONPatchType).Body(body), nil
 	case apply:
-		return client.Patch(types.ApplyYAMLPatchType).Param("fieldManager", "test").Param("force", "true").Body(body), nil
+		call := client.Patch(types.ApplyYAMLPatchType).Param("fieldManager", "test").Param("force", "true")
+
+		return call.Body(body), nil
 	case put:
 		body, err := r.changed(ctx)
 
@@ -166,6 +169,7 @@ func clientOf(who string) (*rest.RESTClient, error) {
 
 func groupsOf(who string) []string {
 	groups := []string{"system:authenticated"}
+
 	if namespace, isAccount := strings.CutPrefix(who, "system:serviceaccount:"); isAccount {
 		namespace, _, _ = strings.Cut(namespace, ":")
 		groups = append(groups, "system:serviceaccounts", "system:serviceaccounts:"+namespace)
@@ -179,14 +183,4 @@ func isRefused(err error) bool {
 	var status apierrors.APIStatus
 
 	return errors.As(err, &status) && status.Status().Code == http.StatusForbidden
-}
-
-// object writes JSON.
-func object(value map[string]any) string {
-	out, err := json.Marshal(value)
-	if err != nil {
-		panic(err) //nolint:forbidigo // a mistake in the very test
-	}
-
-	return string(out)
 }

@@ -49,22 +49,24 @@ func rightsInNamespaces() []right {
 		toA   = `{"labels":{"kubesphere.io/workspace":"team-a"}}`
 		toB   = `{"labels":{"kubesphere.io/workspace":"team-b"}}`
 		note  = `{"labels":{"app":"x"},"annotations":{"note":"y"}}`
-		privy = `{"labels":{"pod-security.kubernetes.io/enforce":"privileged","kubesphere.io/protected-resource":"true"},` +
-			`"annotations":{"kubesphere.io/creator":"pete"}}`
+		tried = `{"labels":{"kubesphere.io/workspace":"tried"}}`
+		privy = `{"labels":{"pod-security.kubernetes.io/enforce":"privileged",` +
+			`"kubesphere.io/protected-resource":"true"},"annotations":{"kubesphere.io/creator":"pete"}}`
 	)
 
 	return []right{
 		// Between workspaces, and back.
 		may(dora, request{merge, namespace("team-a-one"), `{"metadata":` + toB + `}`},
 			request{put, namespace("team-a-one"), `{"metadata":` + toA + `}`},
-			request{merge, namespace("team-a-one"), `{"metadata":{"labels":{"kubesphere.io/workspace":"tried"}}}`}, // a DryRun
+			request{merge, namespace("team-a-one"), `{"metadata":` + tried + `}`}, // its limit is tried only
 			request{merge, namespace("team-a-one"), `{"metadata":` + toA + `}`}),
 		// What is nobody's concern.
 		may(nora, changes("team-a-one", note)...), may(mallory, changes("team-b-one", note)...),
 		may(oscar, changes("kube-system", note)...),
 		may(nora, request{
 			merge, namespace("team-a-one") + "/status",
-			`{"status":{"conditions":[{"type":"Example","status":"True","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`,
+			`{"status":{"conditions":[{"type":"Example","status":"True",` +
+				`"lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`,
 		}),
 		// Outside of workspaces all is as before.
 		may(pete, creation("pete-own", privy), request{merge, namespace("pete-own"), `{"metadata":{"labels":` +
@@ -84,8 +86,8 @@ func rightsInRoles() []right {
 	const (
 		role = `{"apiVersion":"iam.kubesphere.io/v1beta1","kind":"WorkspaceRole","metadata":{"name":"team-a-x",` +
 			`"labels":{"kubesphere.io/workspace":"team-a"}},"rules":[]}`
-		binding = `{"apiVersion":"iam.kubesphere.io/v1beta1","kind":"WorkspaceRoleBinding","metadata":{"name":"team-a-x",` +
-			`"labels":{"kubesphere.io/workspace":"team-a"}},"subjects":[],` +
+		binding = `{"apiVersion":"iam.kubesphere.io/v1beta1","kind":"WorkspaceRoleBinding",` +
+			`"metadata":{"name":"team-a-x","labels":{"kubesphere.io/workspace":"team-a"}},"subjects":[],` +
 			`"roleRef":{"apiGroup":"iam.kubesphere.io","kind":"WorkspaceRole","name":"team-a-x"}}`
 		native = `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"own"},` +
 			`"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"own"}}`
@@ -109,7 +111,10 @@ func rightsInRoles() []right {
 			request{remove, inA + "rolebindings/own", ""},
 			request{remove, inA + "roles/own", ""}),
 		may(mallory,
-			request{merge, tenant + "workspaces/team-a", `{"metadata":{"annotations":{"kubesphere.io/description":"x"}}}`},
+			request{
+				merge, tenant + "workspaces/team-a",
+				`{"metadata":{"annotations":{"kubesphere.io/description":"x"}}}`,
+			},
 			request{merge, tenant + "workspaces/team-a", `{"spec":{"manager":"carol","networkIsolation":true}}`},
 			request{merge, tenant + "workspacetemplates/team-a", `{"spec":{"template":{"spec":{"manager":"carol"}}}}`}),
 		may(oscar,
@@ -129,14 +134,37 @@ func TestNamespacesEnd(t *testing.T) {
 
 	send(t, admin, creation(name, `{"labels":{"kubesphere.io/workspace":"team-a"}}`),
 		request{
-			post, rbac + "namespaces/" + name + "/roles", `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"Role",` +
-				`"metadata":{"name":"made",` + managedLabel + `}}`,
+			post, rbac + "namespaces/" + name + "/roles",
+			`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"Role","metadata":{"name":"made",` + managedLabel + `}}`,
 		},
 		request{
 			post, iam + "namespaces/" + name + "/roles", `{"apiVersion":"iam.kubesphere.io/v1beta1","kind":"Role",` +
 				`"metadata":{"name":"made",` + managedLabel + `},"rules":[]}`,
 		},
 		request{remove, namespace(name), ""})
+	gone(t, name)
+}
+
+// Whoever clears up what is left of a namespace is not held up either: here something holds a managed object there.
+func TestNamespacesAreCleared(t *testing.T) {
+	const (
+		name = "team-a-held-up"
+		role = rbac + "namespaces/" + name + "/roles"
+	)
+
+	send(t, admin, creation(name, `{"labels":{"kubesphere.io/workspace":"team-a"}}`), request{
+		post, role, `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"Role","metadata":{"name":"made",` +
+			`"finalizers":["example.com/hold"],` + managedLabel + `}}`,
+	})
+
+	clearing := attempt{by: oscar, request: request{remove, role + "/made", ""}, policies: []string{managed}}
+	if err := clearing.stopped(t.Context()); err != nil {
+		t.Error(err)
+	}
+
+	send(t, admin, request{remove, namespace(name), ""})
+	send(t, oscar, clearing.request)
+	send(t, admin, request{merge, role + "/made", `{"metadata":{"finalizers":null}}`})
 	gone(t, name)
 }
 
@@ -151,8 +179,8 @@ func TestGarbageCollection(t *testing.T) {
 		t.Helper()
 
 		send(t, admin, request{
-			post, rbac + "clusterroles",
-			fmt.Sprintf(`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":%q}}`, name),
+			post, rbac + "clusterroles", fmt.Sprintf(
+				`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":%q}}`, name),
 		})
 
 		role, err := clients.RbacV1().ClusterRoles().Get(t.Context(), name, metav1.GetOptions{})
@@ -210,7 +238,8 @@ func TestImpersonation(t *testing.T) {
 
 	for _, config := range []*rest.Config{account, user} {
 		for _, who := range []string{
-			admin, "system:serviceaccount:kube-system:generic-garbage-collector", "system:serviceaccount:kube-system:default",
+			admin, "system:serviceaccount:kube-system:generic-garbage-collector",
+			"system:serviceaccount:kube-system:default",
 		} {
 			config.Impersonate.UserName = who
 

@@ -32,7 +32,8 @@ func managedObjects() []attempt {
 		{rbac + "clusterroles/", anything, `"kind":"ClusterRole"`},
 		{
 			rbac + "clusterrolebindings/", anybody,
-			`"kind":"ClusterRoleBinding","roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"made"}`,
+			`"kind":"ClusterRoleBinding",` +
+				`"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"made"}`,
 		},
 		{iam + "namespaces/team-a-one/roles/", anything, `"kind":"Role","rules":[]`},
 		{
@@ -47,8 +48,8 @@ func managedObjects() []attempt {
 			request{merge, path, "{" + kind.change + "}"},
 			request{put, path, "{" + kind.change + "}"},
 			request{
-				apply, path,
-				fmt.Sprintf(`{"apiVersion":%q,%s,"metadata":{"name":"made"},%s}`, group, withoutContent(kind.make), kind.change),
+				apply, path, fmt.Sprintf(`{"apiVersion":%q,%s,"metadata":{"name":"made"},%s}`,
+					group, withoutContent(kind.make), kind.change),
 			},
 			request{merge, path, `{"metadata":{"labels":null}}`},
 			request{patch, path, `[{"op":"remove","path":"/metadata/labels/app.kubernetes.io~1managed-by"}]`},
@@ -84,7 +85,8 @@ func withoutContent(object string) string {
 func reservedNames() []attempt {
 	binding := func(kind, name, role string) string {
 		return fmt.Sprintf(`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":%q,"metadata":{"name":%q},`+
-			`"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":%q},%s}`, kind, name, role, anybody)
+			`"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":%q},%s}`,
+			kind, name, role, anybody)
 	}
 	role := func(kind, name string) string {
 		return fmt.Sprintf(`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":%q,"metadata":{"name":%q}}`, kind, name)
@@ -118,7 +120,8 @@ func workspaceRoles() []attempt {
 	made := func(version, kind, workspace string) string {
 		content := `"rules":[]`
 		if kind == "WorkspaceRoleBinding" {
-			content = `"subjects":[],"roleRef":{"apiGroup":"iam.kubesphere.io","kind":"WorkspaceRole","name":"team-a-admin"}`
+			content = `"subjects":[],` +
+				`"roleRef":{"apiGroup":"iam.kubesphere.io","kind":"WorkspaceRole","name":"team-a-admin"}`
 		}
 
 		return fmt.Sprintf(`{"apiVersion":"iam.kubesphere.io/%s","kind":%q,"metadata":{"name":"x",`+
@@ -152,9 +155,15 @@ func workspaceRoles() []attempt {
 	return slices.Concat(out, all(mallory, roles,
 		request{merge, iam + "workspaceroles/team-b-admin", "{" + anything + "}"},
 		request{merge, iam + "workspacerolebindings/team-b-admin", "{" + anybody + "}"},
-		request{merge, iam + "workspaceroles/team-a-admin", `{"metadata":{"labels":{"kubesphere.io/workspace":"team-b"}}}`},
+		request{
+			merge, iam + "workspaceroles/team-a-admin",
+			`{"metadata":{"labels":{"kubesphere.io/workspace":"team-b"}}}`,
+		},
 		request{merge, iam + "workspaceroles/team-a-admin", `{"metadata":{"labels":null}}`},
-		request{merge, iam + "workspaceroles/of-nobody", `{"metadata":{"labels":{"kubesphere.io/workspace":"team-a"}}}`},
+		request{
+			merge, iam + "workspaceroles/of-nobody",
+			`{"metadata":{"labels":{"kubesphere.io/workspace":"team-a"}}}`,
+		},
 		request{remove, iam + "workspaceroles/of-nobody", ""},
 		request{remove, iam + "workspaceroles?labelSelector=kubesphere.io/workspace=team-b", ""},
 		request{merge, iam + "workspaceroles/team-b-admin/status", `{"status":{"observedGeneration":9}}`},
@@ -245,8 +254,8 @@ func platformObjects() []attempt {
 
 		out = append(out, all(mallory, platform,
 			request{
-				post, object.path,
-				fmt.Sprintf(`{"apiVersion":%q,"kind":%q,"metadata":{"name":"x"},%s}`, version, object.kind, object.content),
+				post, object.path, fmt.Sprintf(`{"apiVersion":%q,"kind":%q,"metadata":{"name":"x"},%s}`,
+					version, object.kind, object.content),
 			},
 			request{merge, object.path + "/" + object.name, `{"metadata":{"labels":{"a":"b"}}}`},
 			request{put, object.path + "/" + object.name, `{"metadata":{"annotations":{"a":"b"}}}`},

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // served is what the help makes of a request to create a namespace, without creating it.
@@ -26,16 +27,14 @@ func served(ctx context.Context, who string, request request) (map[string]string
 		return nil, err
 	}
 
-	var made struct {
-		Metadata struct{ Labels, Annotations map[string]string }
-	}
+	var made corev1.Namespace
 	if err := json.Unmarshal(body, &made); err != nil {
 		return nil, err
 	}
 
 	found := map[string]string{}
 
-	for _, from := range []map[string]string{made.Metadata.Labels, made.Metadata.Annotations} {
+	for _, from := range []map[string]string{made.Labels, made.Annotations} {
 		for key, value := range from {
 			if key != "kubernetes.io/metadata.name" {
 				found[key] = value
@@ -67,32 +66,42 @@ func TestSelfService(t *testing.T) {
 	drawn := marks("team-a", "", robot)
 	delete(drawn, "kubesphere.io/namespace")
 
+	const labelled = `{"labels":{"kubesphere.io/workspace":"team-a"}}`
+
 	tests := map[string]struct {
-		by string
-		request
-		want map[string]string
+		by      string
+		request request
+		want    map[string]string
 	}{
-		"by name":    {carol, creation("team-a-dev", `{}`), marks("team-a", "team-a-dev", carol)},
-		"by label":   {alice, creation("dev", `{"labels":{"kubesphere.io/workspace":"team-a"}}`), marks("team-a", "dev", alice)},
-		"long name":  {carol, creation("team-a-b-c-d-e-f-g-h-i-j", `{}`), marks("team-a", "team-a-b-c-d-e-f-g-h-i-j", carol)},
-		"longest":    {"eve", creation("team-a-b-c", `{}`), marks("team-a-b", "team-a-b-c", "eve")},
-		"many words": {"eve", creation("a-b-c-d-e-f-g-h-i", `{}`), marks("a-b-c-d-e-f-g-h", "a-b-c-d-e-f-g-h-i", "eve")},
+		"by name":   {carol, creation("team-a-dev", `{}`), marks("team-a", "team-a-dev", carol)},
+		"by label":  {alice, creation("dev", labelled), marks("team-a", "dev", alice)},
+		"long name": {carol, creation("team-a-b-c-d-e-f-g-h-i", `{}`), marks("team-a", "team-a-b-c-d-e-f-g-h-i", carol)},
+		"longest":   {"eve", creation("team-a-b-c", `{}`), marks("team-a-b", "team-a-b-c", "eve")},
+		"many words": {
+			"eve", creation("a-b-c-d-e-f-g-h-i", `{}`), marks("a-b-c-d-e-f-g-h", "a-b-c-d-e-f-g-h-i", "eve"),
+		},
 		"untruths": {
 			carol, creation("team-a-dev", `{"labels":{"kubesphere.io/managed":"false","kubesphere.io/namespace":"x"},`+
 				`"annotations":{"kubesphere.io/creator":"alice","tenant.kubesphere.io/self-service":"false"}}`),
 			marks("team-a", "team-a-dev", carol),
 		},
 		"generated name": {
-			robot, request{post, "/api/v1/namespaces", `{"apiVersion":"v1","kind":"Namespace","metadata":{"generateName":"team-a-"}}`},
+			robot, request{
+				post, "/api/v1/namespaces",
+				`{"apiVersion":"v1","kind":"Namespace","metadata":{"generateName":"team-a-"}}`,
+			},
 			drawn,
 		},
 		"applied": {
-			mallory, request{apply, namespace("team-a-gitops"), `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"team-a-gitops"}}`},
+			mallory, request{
+				apply, namespace("team-a-gitops"),
+				`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"team-a-gitops"}}`,
+			},
 			marks("team-a", "team-a-gitops", mallory),
 		},
 		"not a member":      {pete, creation("team-a-dev", `{}`), map[string]string{}},
 		"the platform":      {admin, creation("team-a-dev", `{}`), map[string]string{}},
-		"who may assign it": {dora, creation("dev", `{"labels":{"kubesphere.io/workspace":"team-a"}}`), map[string]string{"kubesphere.io/workspace": "team-a"}},
+		"who may assign it": {dora, creation("dev", labelled), map[string]string{"kubesphere.io/workspace": "team-a"}},
 	}
 
 	for name, test := range tests {
@@ -116,12 +125,15 @@ func TestSelfServiceIsKept(t *testing.T) {
 	file := func(note string) request {
 		return request{
 			apply, namespace(name),
-			fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":%q,"annotations":{"note":%q}}}`, name, note),
+			fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":%q,"annotations":{"note":%q}}}`,
+				name, note),
 		}
 	}
 
 	send(t, mallory, file("x"))
-	t.Cleanup(func() { _ = request{remove, namespace(name), ""}.send(context.WithoutCancel(t.Context()), admin, false) })
+	t.Cleanup(func() {
+		_ = request{remove, namespace(name), ""}.send(context.WithoutCancel(t.Context()), admin, false)
+	})
 
 	got, err := served(t.Context(), mallory, file("y"))
 	if err != nil {
