@@ -153,7 +153,7 @@ func TestRefusals(t *testing.T) {
 			2,
 			"--leader-elect-lease-duration=15s, --leader-elect-renew-deadline=10s and --leader-elect-retry-period=1h0m0s",
 		},
-		"nothing selected":     {[]string{"--controllers=user"}, 2, "selects no controller of this binary"},
+		"nothing selected":     {[]string{"--controllers=virtualservice"}, 2, "selects no controller of this binary"},
 		"unknown flag":         {[]string{"--unknown"}, 2, "unknown flag: --unknown"},
 		"unknown argument":     {[]string{"start"}, 2, `unknown argument "start"`},
 		"unknown log format":   {[]string{"--logging-format=xml", "--master=https://127.0.0.1:1"}, 2, `"xml"`},
