@@ -19,6 +19,8 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	iamv1alpha2 "github.com/ks-core/ks-controller-manager/api/iam/v1alpha2"
+	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/controllers"
 	"github.com/ks-core/ks-controller-manager/pkg/features"
@@ -75,7 +77,9 @@ func install() error {
 
 func scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, tenantv1beta1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, tenantv1beta1.AddToScheme, iamv1beta1.AddToScheme,
+		iamv1alpha2.AddToScheme,
+	} {
 		if err := add(scheme); err != nil {
 			panic(err) //nolint:forbidigo // a mistake in this very file
 		}

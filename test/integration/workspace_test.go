@@ -9,6 +9,7 @@ import (
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	"github.com/google/go-cmp/cmp"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -20,6 +21,7 @@ import (
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy/access"
+	"github.com/ks-core/ks-controller-manager/pkg/tenancy/roles"
 )
 
 // waitCondition waits until a template's condition has the status and, unless empty, the reason.
@@ -275,7 +277,12 @@ func checkChildren(ctx context.Context, roleName string) error {
 		return fmt.Errorf("read the children: %w", err)
 	}
 
-	isRight := workspace.Spec.Manager == "alice" && len(role.Rules) == 1 &&
+	rules := roles.Self(roles.Workspace{
+		Name: "drift", Bindings: []string{"drift-admin"},
+		Roles: []string{"drift-admin", "drift-regular", "drift-self-provisioner", "drift-viewer"},
+	}, []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}})
+
+	isRight := workspace.Spec.Manager == "alice" && cmp.Diff(rules, role.Rules) == "" &&
 		role.Labels[tenancy.ManagedByLabel] == tenancy.ManagedBy &&
 		binding.RoleRef.Name == roleName && len(binding.Subjects) == 1 && binding.Subjects[0].Name == "alice"
 	if !isRight {

@@ -38,7 +38,11 @@ func Descriptor() manager.Descriptor {
 			{Kind: namespaceKind(), Resource: "namespaces", Depth: manager.MetadataOnly},
 		},
 		Writes: []rbacv1.PolicyRule{
-			{APIGroups: []string{tenantv1beta1.GroupName}, Resources: []string{"workspaces"}, Verbs: []string{"patch"}},
+			// It is read once more before anything is deleted that cannot be brought back.
+			{
+				APIGroups: []string{tenantv1beta1.GroupName}, Resources: []string{"workspaces"},
+				Verbs: []string{"get", "patch"},
+			},
 			{
 				APIGroups: []string{tenantv1beta1.GroupName}, Resources: []string{"workspaces/status"},
 				Verbs: []string{"patch"},
