@@ -6,9 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // The commands of the guide are run as they stand there, one after the other.
@@ -21,10 +18,13 @@ func TestFirstStepsGuide(t *testing.T) {
 	}
 
 	guide := string(content)
-	shop := filepath.Join(t.TempDir(), "shop.yaml")
+	folder := t.TempDir()
+	shop, auditors := filepath.Join(folder, "shop.yaml"), filepath.Join(folder, "auditors.yaml")
 
-	if err := os.WriteFile(shop, []byte(blocks(guide, "yaml")[0]), 0o600); err != nil {
-		t.Fatal(err)
+	for i, path := range []string{shop, auditors} {
+		if err := os.WriteFile(path, []byte(blocks(guide, "yaml")[i]), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 
 	if out, err := shared.Kubectl(t.Context(), "apply", "--server-side", "-k", root+"/config/samples"); err != nil {
@@ -33,16 +33,8 @@ func TestFirstStepsGuide(t *testing.T) {
 
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
-		_, errShop := shared.Kubectl(ctx, "delete", "--wait=false", "-f", shop)
-		_, errSamples := shared.Kubectl(ctx, "delete", "--wait=false", "-k", root+"/config/samples")
-
-		if errShop != nil || errSamples != nil {
-			t.Errorf("clean up: %v, %v", errShop, errSamples)
-		}
-
-		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop-web"}}
-		if err := admin.Delete(ctx, namespace); err != nil {
-			t.Error(err)
+		if _, err := shared.Kubectl(ctx, "delete", "--wait=false", "-k", root+"/config/samples"); err != nil {
+			t.Errorf("clean up: %v", err)
 		}
 	})
 
@@ -58,17 +50,15 @@ func TestFirstStepsGuide(t *testing.T) {
 
 		commands++
 
-		arguments = strings.ReplaceAll(arguments, "shop.yaml", shop)
+		arguments = strings.NewReplacer("shop.yaml", shop, "auditors.yaml", auditors).Replace(arguments)
 		if out, err := shared.Kubectl(t.Context(), strings.Fields(arguments)...); err != nil {
 			t.Errorf("%s: %v\n%s", strings.TrimSpace(line), err, out)
 		}
 	}
 
-	if commands < 5 {
+	if commands < 15 {
 		t.Errorf("only %d commands found", commands)
 	}
-
-	waitCount(t, "shop", 1)
 }
 
 // blocks returns the fenced blocks of a language in a Markdown text.
