@@ -82,8 +82,9 @@ func (e *edits) resync(ctx context.Context) error {
 }
 
 func (e *edits) all(ctx context.Context) error {
-	for number := range e.Edits {
-		for _, kind := range e.Scenario.Edits {
+	// One kind after the other: what an edit of one kind sets off would be in the way of the next of another.
+	for _, kind := range e.Scenario.Edits {
+		for number := range e.Edits {
 			if err := e.one(ctx, kind, number); err != nil {
 				return fmt.Errorf("edit %q, number %d: %w", kind.Name, number, err)
 			}

@@ -9,9 +9,11 @@ import (
 	"strconv"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
 	"github.com/ks-core/ks-controller-manager/cmd/ks-controller-manager/app"
 	"github.com/ks-core/ks-controller-manager/pkg/controllers"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
@@ -85,8 +87,10 @@ type saboteur struct {
 
 // Reconcile reads and spoils what it is to look at.
 func (s *saboteur) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	template := manager.MetadataOf(scale.TemplateKind())
-	if err := s.dependencies.Live.Get(ctx, request.NamespacedName, template); err != nil {
+	template := &tenantv1beta1.WorkspaceTemplate{}
+	_ = s.dependencies.Live.Get(ctx, request.NamespacedName, template) // it may be refused: asking is enough
+
+	if err := s.dependencies.Client.Get(ctx, request.NamespacedName, template); err != nil {
 		return reconcile.Result{}, fmt.Errorf("sabotage: %w", err)
 	}
 
@@ -94,7 +98,7 @@ func (s *saboteur) Reconcile(ctx context.Context, request reconcile.Request) (re
 	if template.Annotations["spoilt"] != spoilt {
 		patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"spoilt":%q}}}`, spoilt)
 
-		err := s.dependencies.Client.Patch(ctx, template, client.RawPatch("application/merge-patch+json", patch))
+		err := s.dependencies.Client.Patch(ctx, template.DeepCopy(), client.RawPatch(types.MergePatchType, patch))
 		if err != nil {
 			return reconcile.Result{}, fmt.Errorf("sabotage: %w", err)
 		}

@@ -20,7 +20,7 @@ func options(t *testing.T, size scale.Size) scale.Options {
 
 	return scale.Options{
 		Scenario: scale.Tenancy(), Size: size, Seed: 1, Manager: own(t, "manager"), Root: root, Dir: t.TempDir(),
-		Quiet: 3 * time.Second, Settle: time.Millisecond, Look: time.Second, Timeout: 5 * time.Minute, Logf: t.Logf,
+		Quiet: 3 * time.Second, Settle: time.Millisecond, Look: time.Second, Timeout: 15 * time.Minute, Logf: t.Logf,
 	}
 }
 
@@ -95,7 +95,7 @@ func TestConvergedRestart(t *testing.T) {
 
 	size := scale.ManyWorkspaces()
 	if os.Getenv("KS_SCALE") != "full" {
-		size = size.Divided(5)
+		size = size.Divided(10)
 	}
 
 	_, verdicts := measure(t, options(t, size), counts(), "restart.")

@@ -10,7 +10,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -32,7 +31,11 @@ func Tenancy() Scenario {
 		Generate:  generateTenancy,
 		Converged: tenancyConverged,
 		Resync:    changeBuiltinRole,
-		Edits:     []Edit{{Name: "member", Prepare: prepareMember}, {Name: "manager", Prepare: prepareManager}},
+		Edits: []Edit{
+			{Name: "member", Prepare: prepareMember},
+			{Name: "project", Prepare: prepareProject},
+			{Name: "manager", Prepare: prepareManager},
+		},
 	}
 }
 
@@ -116,17 +119,15 @@ func namespace(i int, size Size) client.Object {
 	}}
 }
 
-// TemplateKind is the kind that a workspace begins with.
-func TemplateKind() schema.GroupVersionKind {
-	return tenantv1beta1.SchemeGroupVersion.WithKind("WorkspaceTemplate")
-}
-
 // The roles of each workspace that somebody is bound to, and so has in its namespaces.
 const (
 	viewer          = "viewer"
 	selfProvisioner = "self-provisioner"
 	administrator   = "admin"
 )
+
+// The service account that administers all workspaces.
+const robotNamespace, robotName = "default", "robot"
 
 // roleName is the name of a built-in role of the numbered workspace.
 func roleName(workspace int, role string) string { return workspaceName(workspace) + "-" + role }
@@ -143,7 +144,7 @@ func bindings(size Size, seed uint64) iter.Seq[client.Object] {
 			group := rbacv1.Subject{
 				Kind: rbacv1.GroupKind, APIGroup: rbacv1.GroupName, Name: "group-" + workspaceName(i),
 			}
-			robot := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: "robot"}
+			robot := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: robotNamespace, Name: robotName}
 
 			for _, made := range []*iamv1beta1.WorkspaceRoleBinding{
 				binding(i, viewer, people(chosen[:viewers])...),

@@ -117,6 +117,23 @@ func awaitRight(
 	})
 }
 
+// prepareProject makes a namespace in a workspace; effective when the administrator of the workspace may work in it.
+func prepareProject(ctx context.Context, admin client.WithWatch, size Size, number int) (Prepared, error) {
+	if !hosts("namespace") {
+		return prepareManager(ctx, admin, size, number)
+	}
+
+	made := namespace(size.Namespaces+number, size)
+
+	return Prepared{
+		Make: func(ctx context.Context) error { return admin.Create(ctx, made, fieldOwner) },
+		Await: func(ctx context.Context) error {
+			return awaitRight(ctx, admin, "system:serviceaccount:"+robotNamespace+":"+robotName,
+				&authorizationv1.ResourceAttributes{Resource: "pods", Verb: "create", Namespace: made.GetName()})
+		},
+	}, nil
+}
+
 // prepareMember makes a user a viewer of a workspace; effective when the user may look into all of its namespaces,
 // which is as many native bindings as the workspace has namespaces.
 func prepareMember(ctx context.Context, admin client.WithWatch, size Size, number int) (Prepared, error) {
