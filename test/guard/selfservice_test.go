@@ -86,14 +86,16 @@ func TestSelfService(t *testing.T) {
 			marks("team-a", "team-a-dev", carol),
 		},
 		"generated name": {
-			robot, request{
+			robot,
+			request{
 				post, "/api/v1/namespaces",
 				`{"apiVersion":"v1","kind":"Namespace","metadata":{"generateName":"team-a-"}}`,
 			},
 			drawn,
 		},
 		"applied": {
-			mallory, request{
+			mallory,
+			request{
 				apply, namespace("team-a-gitops"),
 				`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"team-a-gitops"}}`,
 			},
