@@ -3,6 +3,7 @@ package install_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -17,12 +18,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/cmd/ks-controller-manager/app"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy/access"
 )
 
 // guide is what docs/guides/installing.md says to do.
 type guide struct {
-	install, remove, clean []string
+	install, component, remove []string
 }
 
 func readGuide(t *testing.T) guide {
@@ -41,10 +44,10 @@ func readGuide(t *testing.T) guide {
 	}
 
 	if len(blocks) != 3 {
-		t.Fatalf("the guide has %d blocks of commands, not those to install, to remove and to clean up", len(blocks))
+		t.Fatalf("the guide has %d blocks of commands, not those to install, to add a component and to remove", len(blocks))
 	}
 
-	return guide{install: blocks[0], remove: blocks[1], clean: blocks[2]}
+	return guide{install: blocks[0], component: blocks[1], remove: blocks[2]}
 }
 
 // run runs commands that must succeed, as they stand in the guide but for the folder they are run in.
@@ -65,6 +68,10 @@ func run(t *testing.T, commands []string) {
 }
 
 func try(ctx context.Context, command string) error {
+	if arguments, isManager := strings.CutPrefix(command, "bin/ks-controller-manager "); isManager {
+		return manage(ctx, strings.Fields(arguments))
+	}
+
 	arguments, isKubectl := strings.CutPrefix(command, "kubectl ")
 	if !isKubectl {
 		return fmt.Errorf("%q is no command of kubectl", command)
@@ -73,6 +80,19 @@ func try(ctx context.Context, command string) error {
 	_, err := shared.Kubectl(ctx, strings.Fields(strings.ReplaceAll(arguments, " config/", " "+root+"/config/"))...)
 
 	return err
+}
+
+// manage runs a command of the manager's.
+func manage(ctx context.Context, arguments []string) error {
+	command, err := app.NewCommand("ks-controller-manager", "test", controllers.Catalog())
+	if err != nil {
+		return fmt.Errorf("make the command: %w", err)
+	}
+
+	command.SetOut(io.Discard)
+	command.SetArgs(append(arguments, "--kubeconfig="+shared.Kubeconfig()))
+
+	return command.ExecuteContext(ctx)
 }
 
 // The commands of the guide are run as they stand there. A command that waits in vain fails by its own timeout.
@@ -89,18 +109,14 @@ func TestInstallingAndRemoving(t *testing.T) {
 
 	makeWorkspace(t, "shop", "dora")
 
-	children := []string{
-		"clusterroles " + access.WorkspaceRoleSelfName("shop-admin"), "clusterrolebindings " + access.WorkspaceRoleSelfName("shop-admin"),
-	}
-	checkThere(t, children)
+	run(t, commands.component)
+	checkThere(t, []string{
+		"clusterroles " + access.WorkspaceRoleSelfName("shop-admin"),
+		"clusterrolebindings " + access.WorkspaceRoleSelfName("shop-admin"),
+	})
 
 	run(t, commands.remove)
-
 	checkNamespaces(t, "shop", true)
-	checkThere(t, children)
-
-	run(t, commands.clean)
-	checkNamespaces(t, "shop", false)
 
 	eventually(t, "nothing of ours is left", func(context.Context) error {
 		now := everything(t) //nolint:contextcheck // a test has one
@@ -123,67 +139,32 @@ func TestInstallingAndRemoving(t *testing.T) {
 func wrongOrders(t *testing.T) {
 	commands := readGuide(t)
 
-	tests := map[string]struct {
-		before []string // what should not come first
-		hangs  string   // and what hangs then
-	}{
-		"manager": {
-			before: []string{"kubectl delete -k config/manager --cascade=foreground --timeout=1m"},
-			hangs:  "kubectl delete -k config/crd --timeout=3s",
-		},
-		"workspaces": {
-			before: []string{"kubectl delete crd workspaces.tenant.kubesphere.io --timeout=1m"},
-			hangs:  "kubectl delete crd workspacetemplates.tenant.kubesphere.io --timeout=5s",
-		},
-	}
-
-	t.Run("all definitions at once do not hang", func(t *testing.T) {
+	t.Run("the definitions while the manager runs", func(t *testing.T) {
 		run(t, commands.install)
 		makeWorkspace(t, "together", "dora")
-		run(t, []string{"kubectl delete -k config/crd --timeout=1m"})
-		run(t, commands.remove[2:])
+
+		// It hangs or it does not: that depends on which definition goes first.
+		if err := try(t.Context(), "kubectl delete -k config/crd --timeout=10s"); err != nil {
+			t.Log(err)
+		}
+
+		run(t, commands.remove)
+		checkNamespaces(t, "together", true)
 	})
 
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			run(t, commands.install)
-			makeWorkspace(t, name, "dora")
-			waitForCollector(t)
-			run(t, test.before)
+	t.Run("the manager before its finalizers are off", func(t *testing.T) {
+		run(t, commands.install)
+		makeWorkspace(t, "stranded", "dora")
+		run(t, []string{"kubectl delete -k config/manager --cascade=foreground --timeout=1m"})
 
-			if err := try(t.Context(), test.hangs); err == nil || !strings.Contains(err.Error(), "timed out") {
-				t.Fatalf("%s did not hang: %v", test.hangs, err)
-			}
+		const hangs = "kubectl delete -k config/crd --timeout=3s"
+		if err := try(t.Context(), hangs); err == nil || !strings.Contains(err.Error(), "timed out") {
+			t.Fatalf("%s did not hang: %v", hangs, err)
+		}
 
-			// In both the Workspaces went without orphaning what 3.x made them the owner of.
-			eventually(t, "the garbage collector takes the owned namespace", func(ctx context.Context) error {
-				namespace := &corev1.Namespace{}
-
-				err := admin.Get(ctx, client.ObjectKey{Name: name + "-owned"}, namespace)
-				if err == nil && namespace.DeletionTimestamp.IsZero() {
-					err = fmt.Errorf("it is there: %v", namespace.OwnerReferences)
-				}
-
-				return client.IgnoreNotFound(err)
-			})
-
-			run(t, commands.install)
-			run(t, commands.remove)
-		})
-	}
-}
-
-// waitForCollector waits until the garbage collector watches Workspaces, which it begins up to 30 s after their
-// definition: only then it lets an object go that is to leave its dependants alone.
-func waitForCollector(t *testing.T) {
-	t.Helper()
-
-	probe := &tenantv1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: "probe"}}
-	if err := admin.Create(t.Context(), probe); err != nil {
-		t.Fatal(err)
-	}
-
-	run(t, []string{"kubectl delete workspace probe --cascade=orphan --timeout=2m"})
+		run(t, commands.remove)
+		checkNamespaces(t, "stranded", true)
+	})
 }
 
 // makeWorkspace makes a workspace with two namespaces: one that has its label, and one that 3.x made it the owner of
@@ -212,14 +193,17 @@ func makeWorkspace(t *testing.T, name, manager string) {
 		Controller: &isTrue, BlockOwnerDeletion: &isTrue,
 	}
 
+	// 3.x knew no guard; with it nobody makes a Workspace the owner of a namespace any more.
+	kubectl(t, "delete", "validatingadmissionpolicybinding", "ks-namespace-ownership")
+
 	for suffix, owners := range map[string][]metav1.OwnerReference{"-labelled": nil, "-owned": {owner}} {
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 			Name: name + suffix, Labels: map[string]string{tenantv1beta1.WorkspaceLabel: name}, OwnerReferences: owners,
 		}}
-		if err := admin.Create(t.Context(), namespace); err != nil {
-			t.Fatal(err)
-		}
 
+		eventually(t, "the guard lets the namespace be made", func(ctx context.Context) error {
+			return admin.Create(ctx, namespace)
+		})
 		t.Cleanup(func() {
 			err := admin.Delete(context.WithoutCancel(t.Context()), namespace)
 			if client.IgnoreNotFound(err) != nil {
@@ -228,7 +212,22 @@ func makeWorkspace(t *testing.T, name, manager string) {
 		})
 	}
 
+	kubectl(t, "apply", "--server-side", "-k", root+"/config/policy")
 	kubectl(t, "wait", "--for=jsonpath={.status.namespaceCount}=2", "--timeout=1m", "workspace/"+name)
+
+	// The owner reference goes before anything else can happen to the namespace.
+	eventually(t, "the namespace is its own", func(ctx context.Context) error {
+		namespace := &corev1.Namespace{}
+		if err := admin.Get(ctx, client.ObjectKey{Name: name + "-owned"}, namespace); err != nil {
+			return fmt.Errorf("read the namespace: %w", err)
+		}
+
+		if len(namespace.OwnerReferences) > 0 {
+			return fmt.Errorf("it is owned by %v", namespace.OwnerReferences)
+		}
+
+		return nil
+	})
 }
 
 // checkNamespaces expects both namespaces to be there for good, with their label or without.

@@ -214,6 +214,7 @@ func TestGuideFollowsTheManifests(t *testing.T) {
 
 	guide := readGuide(t)
 	installs, removes := folders(guide.install, "apply"), folders(guide.remove, "delete")
+	components := folders(guide.component, "apply")
 
 	for i, resource := range kustomization.Resources {
 		kustomization.Resources[i] = strings.Replace(resource, "..", "config", 1)
@@ -223,17 +224,19 @@ func TestGuideFollowsTheManifests(t *testing.T) {
 		t.Errorf("the guide installs %v, config/default has %v", installs, kustomization.Resources)
 	}
 
+	installs = append(installs, components...)
 	slices.Sort(installs)
 
 	if sorted := slices.Sorted(slices.Values(removes)); !slices.Equal(sorted, installs) {
 		t.Errorf("the guide removes %v, and installs %v", sorted, installs)
 	}
 
-	// Policies go first; the manager after the definitions, whose objects have its finalizers; the roles after it.
+	// Policies go first; then the manager, so that cleanup has the last word; the definitions before the roles, which
+	// are the last.
 	for _, pair := range [][2]string{
 		{"config/policy", "config/crd"},
-		{"config/crd", "config/manager"},
-		{"config/manager", "config/rbac"},
+		{"config/manager", "config/crd"},
+		{"config/crd", "config/rbac"},
 		{"config/rbac", "config/namespace"},
 	} {
 		first, second := slices.Index(removes, pair[0]), slices.Index(removes, pair[1])
