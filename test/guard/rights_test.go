@@ -22,6 +22,7 @@ type right struct {
 
 func may(by string, requests ...request) right { return right{by, requests} }
 
+// The guard is in nobody's way who does what he may: for real, in this order.
 func TestRightsAreLeft(t *testing.T) {
 	for _, right := range slices.Concat(rightsInNamespaces(), rightsInRoles()) {
 		for _, request := range right.requests {
@@ -135,7 +136,8 @@ func TestNamespacesEnd(t *testing.T) {
 	send(t, admin, creation(name, `{"labels":{"kubesphere.io/workspace":"team-a"}}`),
 		request{
 			post, rbac + "namespaces/" + name + "/roles",
-			`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"Role","metadata":{"name":"made",` + managedLabel + `}}`,
+			`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"Role",` +
+				`"metadata":{"name":"made",` + managedLabel + `}}`,
 		},
 		request{
 			post, iam + "namespaces/" + name + "/roles", `{"apiVersion":"iam.kubesphere.io/v1beta1","kind":"Role",` +
