@@ -157,10 +157,8 @@ subjects:
 	}
 }
 
-// busy is what a request takes that waits for a processor.
-const busy = 4 * time.Millisecond
-
-// On a machine that is busy with something else everything takes longer: then the guard may take its share of that.
+// On a machine that is busy with something else everything takes longer: then the guard may take its share of that,
+// which on an idle one is less than the budget.
 func TestCost(t *testing.T) {
 	crowd(t)
 
@@ -179,12 +177,7 @@ func TestCost(t *testing.T) {
 				}
 			}
 
-			allowed := budget
-			if least.total > busy {
-				allowed = least.total / 3
-			}
-
-			allowed /= load.share
+			allowed := max(budget, least.total/4) / load.share
 
 			t.Logf("guard %s, help %s, of %s", least.guard, least.help, least.total)
 
