@@ -30,7 +30,9 @@ func TestWhatIsRefused(t *testing.T) {
 			"spec.placement.clusters[0].name: Required value",
 		},
 		"isolation that is no boolean": {
-			attempt{"WorkspaceTemplate", `{"spec": {"template": {"spec": {"networkIsolation": "yes"}}, "placement": {}}}`},
+			attempt{
+				"WorkspaceTemplate", `{"spec": {"template": {"spec": {"networkIsolation": "yes"}}, "placement": {}}}`,
+			},
 			"networkIsolation",
 		},
 		"user without email":   {attempt{"User", `{"spec": {}}`}, "spec.email: Required value"},

@@ -129,7 +129,9 @@ func servedBy(t *testing.T, definition *unstructured.Unstructured) (string, []st
 
 	for _, one := range all {
 		version, isMap := one.(map[string]any)
-		if name, isString := version["name"].(string); isMap && isString && version["served"] == true {
+		isServed, isBool := version["served"].(bool)
+
+		if name, isString := version["name"].(string); isMap && isString && isBool && isServed {
 			served = append(served, name)
 		}
 	}

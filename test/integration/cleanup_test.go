@@ -41,7 +41,7 @@ func TestUninstallingHangsNothingAndDeletesNothing(t *testing.T) {
 
 	old := uninstalled{t: t, cluster: control, admin: direct}
 
-	t.Run("without our kinds", old.leavesNamespacesWithoutOurKinds)
+	t.Run("without our kinds", func(t *testing.T) { old.in(t).leavesNamespacesWithoutOurKinds() })
 
 	if _, err := control.Kubectl(t.Context(), "apply", "--server-side", "-k", root+"/config/crd"); err != nil {
 		t.Fatal(err)
@@ -52,12 +52,18 @@ func TestUninstallingHangsNothingAndDeletesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	t.Run("with our kinds", old.leavesNamespacesOfADeletedWorkspace)
-	t.Run("with all of it", old.leavesNothingBehind)
+	t.Run("with our kinds", func(t *testing.T) { old.in(t).leavesNamespacesOfADeletedWorkspace() })
+	t.Run("with all of it", func(t *testing.T) { old.in(t).leavesNothingBehind() })
 }
 
-func (u uninstalled) leavesNamespacesWithoutOurKinds(t *testing.T) {
-	u.t = t
+// in has a test of its own tell what is wrong.
+func (u uninstalled) in(t *testing.T) uninstalled {
+	t.Helper()
+
+	return uninstalled{t: t, cluster: u.cluster, admin: u.admin}
+}
+
+func (u uninstalled) leavesNamespacesWithoutOurKinds() {
 	u.create(legacyNamespace("forgotten", ""))
 	u.delete(legacyNamespace("forgotten", ""))
 	u.isHeld(legacyNamespace("forgotten", ""))
@@ -66,11 +72,10 @@ func (u uninstalled) leavesNamespacesWithoutOurKinds(t *testing.T) {
 	u.isGone(legacyNamespace("forgotten", ""))
 }
 
-func (u uninstalled) leavesNamespacesOfADeletedWorkspace(t *testing.T) {
-	u.t = t
-
+func (u uninstalled) leavesNamespacesOfADeletedWorkspace() {
 	workspace := &tenantv1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{
-		Name: "old", Finalizers: []string{tenantv1beta1.LegacyWorkspaceFinalizer, tenantv1beta1.CascadingDeletionFinalizer},
+		Name:       "old",
+		Finalizers: []string{tenantv1beta1.LegacyWorkspaceFinalizer, tenantv1beta1.CascadingDeletionFinalizer},
 	}}
 	u.create(workspace)
 
@@ -91,7 +96,7 @@ func (u uninstalled) leavesNamespacesOfADeletedWorkspace(t *testing.T) {
 	u.isHeld(ends)
 
 	if out := u.cleanup(); !strings.Contains(out, "old-ends") {
-		t.Errorf("the plan does not tell of the namespace:\n%s", out)
+		u.t.Errorf("the plan does not tell of the namespace:\n%s", out)
 	}
 
 	u.isHeld(workspace)
@@ -102,24 +107,22 @@ func (u uninstalled) leavesNamespacesOfADeletedWorkspace(t *testing.T) {
 	}
 
 	for _, kept := range []client.Object{stays, own} {
-		if err := u.admin.Get(t.Context(), client.ObjectKeyFromObject(kept), kept); err != nil {
-			t.Errorf("%s: %v", kept.GetName(), err)
+		if err := u.admin.Get(u.t.Context(), client.ObjectKeyFromObject(kept), kept); err != nil {
+			u.t.Errorf("%s: %v", kept.GetName(), err)
 		}
 	}
 
 	if len(stays.OwnerReferences) > 0 || !stays.DeletionTimestamp.IsZero() || len(stays.Finalizers) > 0 {
-		t.Errorf("the namespace that stays is %+v", stays.ObjectMeta)
+		u.t.Errorf("the namespace that stays is %+v", stays.ObjectMeta)
 	}
 
 	if out := u.cleanup("--yes"); !strings.Contains(out, "nothing to clean up") {
-		t.Errorf("the second time there is more to do:\n%s", out)
+		u.t.Errorf("the second time there is more to do:\n%s", out)
 	}
 }
 
 // leavesNothingBehind deletes our kinds themselves, which takes all their objects to go.
-func (u uninstalled) leavesNothingBehind(t *testing.T) {
-	u.t = t
-
+func (u uninstalled) leavesNothingBehind() {
 	for kind, finalizer := range map[string]string{
 		"User": "finalizers.kubesphere.io/users", "Group": "finalizers.kubesphere.io/groups",
 		"GroupBinding": "finalizers.kubesphere.io/groupsbindings", "GlobalRole": "finalizers.kubesphere.io/globalroles",
@@ -140,18 +143,18 @@ func (u uninstalled) leavesNothingBehind(t *testing.T) {
 
 	u.cleanup("--yes", "--custom-resources", "--labels")
 
-	_, err := u.cluster.Kubectl(t.Context(), "delete", "-k", root+"/config/crd", "--timeout=20s")
+	_, err := u.cluster.Kubectl(u.t.Context(), "delete", "-k", root+"/config/crd", "--timeout=20s")
 	if err != nil {
-		t.Errorf("delete the definitions: %v", err)
+		u.t.Errorf("delete the definitions: %v", err)
 	}
 
 	stays := legacyNamespace("old-stays", "")
-	if err := u.admin.Get(t.Context(), client.ObjectKeyFromObject(stays), stays); err != nil {
-		t.Fatal(err)
+	if err := u.admin.Get(u.t.Context(), client.ObjectKeyFromObject(stays), stays); err != nil {
+		u.t.Fatal(err)
 	}
 
 	if _, labelled := stays.Labels[tenantv1beta1.WorkspaceLabel]; labelled || !stays.DeletionTimestamp.IsZero() {
-		t.Errorf("the namespace that stays is %+v", stays.ObjectMeta)
+		u.t.Errorf("the namespace that stays is %+v", stays.ObjectMeta)
 	}
 
 	u.delete(stays)

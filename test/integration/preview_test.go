@@ -76,16 +76,17 @@ func TestPreviewsComeTrue(t *testing.T) {
 
 	waitGone(t, workspace)
 
-	if len(deletion.Namespaces[0].RolesRemoved) == 0 {
+	if len(deletion.Namespaces[0].Change.RolesRemoved) == 0 {
 		t.Error("the preview does not tell of the built-in roles")
 	}
 
 	waitChange(t, namespace.Name, before, deletion.Namespaces[0].Change)
-
 }
 
 func workspaceRole(workspace, user string) (*iamv1beta1.WorkspaceRole, *iamv1beta1.WorkspaceRoleBinding) {
-	meta := metav1.ObjectMeta{Name: workspace + "-dev", Labels: map[string]string{tenantv1beta1.WorkspaceLabel: workspace}}
+	meta := metav1.ObjectMeta{
+		Name: workspace + "-dev", Labels: map[string]string{tenantv1beta1.WorkspaceLabel: workspace},
+	}
 	role := &iamv1beta1.WorkspaceRole{ObjectMeta: *meta.DeepCopy()}
 	role.Rules = []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get"}}}
 
@@ -108,7 +109,8 @@ func previewed(t *testing.T, into any, arguments ...string) {
 	var out bytes.Buffer
 
 	command.SetOut(&out)
-	command.SetArgs(append([]string{"preview"}, append(arguments, "--kubeconfig", shared.Kubeconfig(), "-o", "json")...))
+	command.SetArgs(slices.Concat([]string{"preview"}, arguments,
+		[]string{"--kubeconfig", shared.Kubeconfig(), "-o", "json"}))
 
 	if err := command.ExecuteContext(t.Context()); err != nil {
 		t.Fatalf("preview %v: %v\n%s", arguments, err, out.String())

@@ -27,9 +27,9 @@ func newCleanupCommand(options *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "cleanup",
 		Short: "Take off the cluster what would keep namespaces and users from being deleted without a manager",
-		Long: "cleanup takes off the cluster what the manager, and KubeSphere before it, left there: finalizers that\n" +
-			"nobody else takes off, owner references by which namespaces would go with their Workspace, roles and\n" +
-			"bindings that controllers made, and Leases. Stop the manager first.\n\n" +
+		Long: "cleanup takes off the cluster what the manager, and KubeSphere before it, left there: finalizers\n" +
+			"that nobody else takes off, owner references by which namespaces would go with their Workspace, roles\n" +
+			"and bindings that controllers made, and Leases. Stop the manager first.\n\n" +
 			"Without --yes it only shows what it would do. No namespace is ever deleted, and what people wrote is\n" +
 			"deleted only with --custom-resources. It can be run again at any time, and goes on where it ended.",
 		Args: noArguments,

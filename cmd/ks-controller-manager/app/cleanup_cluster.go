@@ -86,7 +86,9 @@ func servedKinds(served discovery.DiscoveryInterface) ([]cleanup.Kind, error) {
 
 		for _, resource := range resources.APIResources {
 			isWanted := !isNative || slices.Contains(native, resource.Name)
-			if isWanted && slices.Contains(resource.Verbs, "list") && slices.Contains(resource.Verbs, "patch") {
+			// Of a kind whose definition is being deleted discovery names neither create nor patch; objects that hang
+			// there are what cleanup is for, and patching them works.
+			if isWanted && slices.Contains(resource.Verbs, "list") && slices.Contains(resource.Verbs, "delete") {
 				kinds = append(kinds, cleanup.Kind{Resource: resource.Name, GroupVersionKind: schema.GroupVersionKind{
 					Group: group.Name, Version: group.PreferredVersion.Version, Kind: resource.Kind,
 				}})
@@ -193,7 +195,7 @@ func (c *cleaner) planKind(
 
 		for i := range page.Items {
 			// A copy, or the few that are kept would keep the whole page.
-			if step, any := cleanup.StepFor(kind, page.Items[i].DeepCopy(), options); any {
+			if step, needed := cleanup.StepFor(kind, page.Items[i].DeepCopy(), options); needed {
 				steps = append(steps, step)
 			}
 		}
@@ -222,7 +224,7 @@ func (c *cleaner) planLeases(ctx context.Context, options cleanup.Options) ([]cl
 			return nil, fmt.Errorf("look for Lease %s: %w", name, err)
 		}
 
-		if step, any := cleanup.StepFor(kind, lease, options); any {
+		if step, needed := cleanup.StepFor(kind, lease, options); needed {
 			steps = append(steps, step)
 		}
 	}
@@ -285,8 +287,8 @@ func (c *cleaner) performOne(ctx context.Context, step cleanup.Step, options cle
 			return client.IgnoreNotFound(err)
 		}
 
-		again, any := cleanup.StepFor(step.Kind, object, options)
-		if !any {
+		again, needed := cleanup.StepFor(step.Kind, object, options)
+		if !needed {
 			return nil
 		}
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,9 @@ func cleanerWith(t *testing.T, ours bool, funcs interceptor.Funcs, objects ...cl
 	}
 	if ours {
 		kinds = append(kinds,
-			cleanup.Kind{GroupVersionKind: tenantv1beta1.SchemeGroupVersion.WithKind("Workspace"), Resource: "workspaces"},
+			cleanup.Kind{
+				GroupVersionKind: tenantv1beta1.SchemeGroupVersion.WithKind("Workspace"), Resource: "workspaces",
+			},
 			cleanup.Kind{GroupVersionKind: iamv1beta1.SchemeGroupVersion.WithKind("User"), Resource: "users"})
 	}
 
@@ -193,7 +196,7 @@ func TestCleanup(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if diff := cmp.Diff([]string{"example.com/keep"}, namespace.Finalizers); diff != "" || namespace.OwnerReferences != nil ||
+	if !slices.Equal(namespace.Finalizers, []string{"example.com/keep"}) || namespace.OwnerReferences != nil ||
 		namespace.Labels[tenantv1beta1.WorkspaceLabel] != "w" {
 		t.Errorf("the namespace is %+v", namespace.ObjectMeta)
 	}
@@ -233,7 +236,9 @@ func TestCleanupOfEverything(t *testing.T) {
 	}
 
 	namespace := &corev1.Namespace{}
-	if err := c.client.Get(t.Context(), client.ObjectKey{Name: "payroll"}, namespace); err != nil || len(namespace.Labels) > 0 {
+
+	err := c.client.Get(t.Context(), client.ObjectKey{Name: "payroll"}, namespace)
+	if err != nil || len(namespace.Labels) > 0 {
 		t.Errorf("the namespace is %+v: %v", namespace.ObjectMeta, err)
 	}
 }
@@ -251,8 +256,12 @@ func TestCleanupWithoutOurKinds(t *testing.T) {
 func TestCleanupBesideAManager(t *testing.T) {
 	t.Parallel()
 
-	originals := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: defaultNamespace, Name: "ks-controller-manager"}}
-	originals.Spec.Template.Spec.Containers = []corev1.Container{{Name: "ks-controller-manager", Image: "example.com/x:v3"}}
+	originals := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{
+		Namespace: defaultNamespace, Name: "ks-controller-manager",
+	}}
+	originals.Spec.Template.Spec.Containers = []corev1.Container{
+		{Name: "ks-controller-manager", Image: "example.com/x:v3"},
+	}
 
 	for name, guard := range map[string]client.Object{"pod-1_x": lease(990), "KubeSphere's own manager": originals} {
 		c := cleanerWith(t, true, interceptor.Funcs{}, append(left()[:5], guard)...)
@@ -278,7 +287,8 @@ func TestCleanupHoldsWorkspacesBack(t *testing.T) {
 
 	c := cleanerWith(t, true, interceptor.Funcs{
 		Patch: func(
-			ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption,
+			ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch,
+			options ...client.PatchOption,
 		) error {
 			if object.GetName() == "payroll" {
 				return apierrors.NewForbidden(schema.GroupResource{Resource: "namespaces"}, "payroll", nil)
@@ -289,11 +299,14 @@ func TestCleanupHoldsWorkspacesBack(t *testing.T) {
 	}, left()...)
 
 	out, err := clean(t, c, cleanupOptions{yes: true, customResources: true})
-	if err == nil || !strings.Contains(err.Error(), `2 of 5 objects are not cleaned up, the first of them namespaces/payroll`) {
+
+	want := "2 of 5 objects are not cleaned up, the first of them namespaces/payroll"
+	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("the error is %v", err)
 	}
 
-	if !strings.Contains(out, "workspaces.tenant.kubesphere.io/w skipped: namespaces/payroll would be deleted with it") {
+	want = "workspaces.tenant.kubesphere.io/w skipped: namespaces/payroll would be deleted with it"
+	if !strings.Contains(out, want) {
 		t.Errorf("the Workspace is not held back:\n%s", out)
 	}
 
@@ -301,7 +314,8 @@ func TestCleanupHoldsWorkspacesBack(t *testing.T) {
 		t.Errorf("the Workspace is gone: %v", err)
 	}
 
-	if err := c.client.Get(t.Context(), client.ObjectKey{Name: "alice"}, &iamv1beta1.User{}); !apierrors.IsNotFound(err) {
+	err = c.client.Get(t.Context(), client.ObjectKey{Name: "alice"}, &iamv1beta1.User{})
+	if !apierrors.IsNotFound(err) {
 		t.Errorf("the user is still there: %v", err)
 	}
 }
@@ -314,10 +328,12 @@ func TestCleanupLooksAgain(t *testing.T) {
 		patches := 0
 		c := cleanerWith(t, false, interceptor.Funcs{
 			Patch: func(
-				ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption,
+				ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch,
+				options ...client.PatchOption,
 			) error {
-				if patches++; patches <= conflicts {
-					return apierrors.NewConflict(schema.GroupResource{Resource: "namespaces"}, "payroll", errors.New("changed"))
+				patches++
+				if patches <= conflicts {
+					return apierrors.NewConflict(schema.GroupResource{}, "payroll", errors.New("changed"))
 				}
 
 				return c.Patch(ctx, object, patch, options...)
@@ -375,7 +391,8 @@ func TestManyPages(t *testing.T) {
 				Name: fmt.Sprint("n", pages), Finalizers: []string{"kubesphere.io/cascading-deletion"},
 			}}}
 
-			if pages++; pages%many != 0 {
+			pages++
+			if pages%many != 0 {
 				page.Continue = strings.Repeat("x", pages%many)
 			}
 

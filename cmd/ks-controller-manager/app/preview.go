@@ -33,9 +33,9 @@ func (o *previewOptions) command() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "preview",
 		Short: "Show what a change would do to namespaces and access; changes nothing",
-		Long: "preview shows what a change would do: which roles and bindings come and go, who gains or loses access,\n" +
-			"which namespaces are deleted, and what stands in the way. It changes nothing. Where something stands in\n" +
-			"the way it ends with exit code 1.\n\n" +
+		Long: "preview shows what a change would do: which roles and bindings come and go, who gains or loses\n" +
+			"access, which namespaces are deleted, and what stands in the way. It changes nothing. Where something\n" +
+			"stands in the way it ends with exit code 1.\n\n" +
 			"Commands:\n" +
 			"  delete workspace NAME               delete a workspace\n" +
 			"  transfer NAMESPACE... --to NAME     move namespaces to a workspace",
@@ -116,8 +116,8 @@ func (o *previewOptions) deleteCommand() *cobra.Command {
 		},
 	}
 	o.addFlags(command)
-	command.Flags().StringVar(&propagation, "propagation", "", "Orphan, Foreground or Background, in place of what the "+
-		"workspace or its template says.")
+	command.Flags().StringVar(&propagation, "propagation", "", "Orphan, Foreground or Background, in place of what "+
+		"the workspace or its template says.")
 
 	return command
 }

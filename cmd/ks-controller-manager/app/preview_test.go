@@ -59,7 +59,9 @@ func clusterInMemory(t *testing.T) client.Reader {
 		},
 	).WithInterceptorFuncs(interceptor.Funcs{
 		// The API services of a cluster are no kind of this scheme.
-		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+		List: func(
+			ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption,
+		) error {
 			if list.GetObjectKind().GroupVersionKind().Group == "apiregistration.k8s.io" {
 				return nil
 			}
@@ -108,7 +110,7 @@ func TestPreview(t *testing.T) {
 		"transfer as YAML":      {"transfer payroll --to b -o yaml", []string{"workspace: b", "subject: User alice"}, ""},
 		"transfer of nothing":   {"transfer other --to b", []string{"In the way: namespace other does not exist"}, "namespace other"},
 		"transfer to nowhere":   {"transfer payroll --to c", []string{"In the way: workspace c does not exist"}, "workspace c"},
-		"nothing changes":       {"transfer payroll --to a", []string{"payroll    a     a   none"}, ""},
+		"nothing changes":       {"transfer payroll --to a", []string{"a   none"}, ""},
 		"orphan":                {"delete workspace a", []string{"propagation Orphan", "payroll          freed  role removed", "User eve: Role kubesphere:iam:viewer"}, ""},
 		"cascade":               {"delete workspace a --propagation=Foreground", []string{"payroll          deleted  loses access", "(the workspace)"}, ""},
 		"protected":             {"delete workspace b --propagation=Background", []string{"safe", "kept", "In the way: namespace safe is protected"}, "namespace safe is protected"},
@@ -124,8 +126,7 @@ func TestPreview(t *testing.T) {
 				t.Errorf("error %v, want %q", err, test.refused)
 			}
 
-			var usage usageError
-			if errors.As(err, &usage) {
+			if _, ok := errors.AsType[usageError](err); ok {
 				t.Errorf("a mistake in the command line: %v", err)
 			}
 

@@ -1,6 +1,7 @@
 package assignment_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -109,22 +110,27 @@ func TestDecide(t *testing.T) {
 		"nothing": {mine, nil, nil, assignment.Decision{}},
 		"what is free is moved, sorted": {
 			mine, nil,
-			[]assignment.Namespace{namespace("y", "", "a"), namespace("x", "", "a"), namespace("z", "", "b"), namespace("v", "w", "a")},
+			[]assignment.Namespace{
+				namespace("y", "", "a"), namespace("x", "", "a"), namespace("z", "", "b"), namespace("v", "w", "a"),
+			},
 			assignment.Decision{Assigned: 1, Moves: []assignment.Change{{Namespace: "x"}, {Namespace: "y"}}},
 		},
 		"never": {
 			mine, nil,
 			[]assignment.Namespace{
-				namespace("default", "", "a"), namespace("kube-x", "", "a"), namespace("kubesphere-x", "", "a"), terminating, own,
+				namespace("default", "", "a"), namespace("kube-x", "", "a"), namespace("kubesphere-x", "", "a"),
+				terminating, own,
 			},
 			assignment.Decision{},
 		},
 		"of another workspace": {
-			mine, nil, []assignment.Namespace{namespace("x", "old", "a")},
+			mine, nil,
+			[]assignment.Namespace{namespace("x", "old", "a")},
 			assignment.Decision{Refusals: []assignment.Change{{"x", "old", assignment.ReasonElsewhere, elsewhere}}},
 		},
 		"taken from another workspace": {
-			claim("mine", "w", "team=a", "old"), nil, []assignment.Namespace{namespace("x", "old", "a")},
+			claim("mine", "w", "team=a", "old"), nil,
+			[]assignment.Namespace{namespace("x", "old", "a")},
 			assignment.Decision{Moves: []assignment.Change{{Namespace: "x", From: "old"}}},
 		},
 		"claimed by another": {
@@ -137,7 +143,9 @@ func TestDecide(t *testing.T) {
 			},
 		},
 		"another that only looks": {
-			mine, []assignment.Assignment{mine, dry}, []assignment.Namespace{namespace("x", "", "a")},
+			mine,
+			[]assignment.Assignment{mine, dry},
+			[]assignment.Namespace{namespace("x", "", "a")},
 			assignment.Decision{Moves: []assignment.Change{{Namespace: "x"}}},
 		},
 		"another for the same workspace": {
@@ -200,7 +208,8 @@ func randomWorld(random *rand.Rand) ([]assignment.Assignment, []assignment.Names
 
 	namespaces := make([]assignment.Namespace, random.IntN(8))
 	for i := range namespaces {
-		namespaces[i] = namespace(fmt.Sprint(pick("n", "kube-", "kubesphere-"), i), pick("", "v", "w", "x"), pick("a", "b", "c"))
+		name := fmt.Sprint(pick("n", "kube-", "kubesphere-"), i)
+		namespaces[i] = namespace(name, pick("", "v", "w", "x"), pick("a", "b", "c"))
 		namespaces[i].Terminating = random.IntN(5) == 0
 	}
 
@@ -277,4 +286,32 @@ func TestChangesAreBounded(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b", "c"}, names); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
+}
+
+// Whatever a selector is: it is accepted, or refused in words that name the field. One that asks for nothing is not
+// accepted.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `{"matchLabels":{"a":"b"}}`, `{"matchExpressions":[{"key":"a","operator":"NotIn","values":["b"]}]}`,
+		`{"matchExpressions":[{"key":"kubernetes.io/metadata.name","operator":"NotIn","values":["","kube-system"]}]}`,
+		`{"matchExpressions":[{"key":"kubernetes.io/metadata.name","operator":"Exists"},{"key":"","operator":"x"}]}`,
+	} {
+		f.Add(seed)
+	}
+
+	f.Fuzz(func(t *testing.T, text string) {
+		var selector metav1.LabelSelector
+		if json.Unmarshal([]byte(text), &selector) != nil {
+			return
+		}
+
+		parsed, problems := assignment.Parse(&selector)
+
+		switch {
+		case len(problems) > 0 && !strings.HasPrefix(problems.Message(), "spec.selector: "):
+			t.Errorf("the message does not name the field: %s", problems.Message())
+		case len(problems) == 0 && len(selector.MatchLabels)+len(selector.MatchExpressions) == 0:
+			t.Errorf("accepted although it asks for nothing: %s", parsed)
+		}
+	})
 }

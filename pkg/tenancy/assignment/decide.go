@@ -76,7 +76,7 @@ func Decide(assignment Assignment, all []Assignment, namespaces []Namespace) Dec
 
 	for _, namespace := range namespaces {
 		if isAssignable(namespace) && assignment.Selector.Matches(namespace.Labels) {
-			decision.add(assignment, claims(rivals, namespace), namespace)
+			add(&decision, assignment, claims(rivals, namespace), namespace)
 		}
 	}
 
@@ -91,14 +91,14 @@ func Decide(assignment Assignment, all []Assignment, namespaces []Namespace) Dec
 }
 
 // add decides on one namespace that the assignment selects.
-func (d *Decision) add(assignment Assignment, rivals []string, namespace Namespace) {
+func add(decision *Decision, assignment Assignment, rivals []string, namespace Namespace) {
 	if len(rivals) > 0 {
-		d.Rivals = append(d.Rivals, rivals...)
-		d.Disputed = append(d.Disputed, namespace.Name)
+		decision.Rivals = append(decision.Rivals, rivals...)
+		decision.Disputed = append(decision.Disputed, namespace.Name)
 	}
 
 	if namespace.Workspace == assignment.Workspace {
-		d.Assigned++
+		decision.Assigned++
 
 		return
 	}
@@ -115,9 +115,9 @@ func (d *Decision) add(assignment Assignment, rivals []string, namespace Namespa
 	}
 
 	if change.Reason == "" {
-		d.Moves = append(d.Moves, change)
+		decision.Moves = append(decision.Moves, change)
 	} else {
-		d.Refusals = append(d.Refusals, change)
+		decision.Refusals = append(decision.Refusals, change)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -122,9 +123,9 @@ func TestStepFor(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 
-			step, any := cleanup.StepFor(test.kind, object(test.change), test.options)
-			if got := told(t, step); got != test.want || any != (test.want != "") {
-				t.Errorf("step %t: %s, want %s", any, got, test.want)
+			step, needed := cleanup.StepFor(test.kind, object(test.change), test.options)
+			if got := told(t, step); got != test.want || needed != (test.want != "") {
+				t.Errorf("step %t: %s, want %s", needed, got, test.want)
 			}
 		})
 	}
@@ -172,8 +173,8 @@ func TestOrder(t *testing.T) {
 	steps := make([]cleanup.Step, 0, len(planned))
 
 	for _, one := range planned {
-		step, any := cleanup.StepFor(one.kind, object(one.change), options)
-		if !any {
+		step, needed := cleanup.StepFor(one.kind, object(one.change), options)
+		if !needed {
 			t.Errorf("nothing to do for %s", one.kind)
 		}
 
@@ -237,7 +238,9 @@ func TestSelector(t *testing.T) {
 func TestOnceIsEnough(t *testing.T) {
 	t.Parallel()
 
-	kinds := []cleanup.Kind{namespaces(), accounts(), workspaces(), iamRoles(), users(), bindings(), clusterRoles(), leases()}
+	kinds := []cleanup.Kind{
+		namespaces(), accounts(), workspaces(), iamRoles(), users(), bindings(), clusterRoles(), leases(),
+	}
 
 	for seed := range uint64(2000) {
 		random := rand.New(rand.NewPCG(seed, 4)) //nolint:gosec // the same for the same seed
@@ -245,8 +248,8 @@ func TestOnceIsEnough(t *testing.T) {
 		options := cleanup.Options{Labels: random.IntN(2) == 0, CustomResources: random.IntN(2) == 0}
 		before := randomObject(random)
 
-		step, any := cleanup.StepFor(one, before.DeepCopy(), options)
-		if !any {
+		step, needed := cleanup.StepFor(one, before.DeepCopy(), options)
+		if !needed {
 			continue
 		}
 
@@ -266,16 +269,20 @@ func TestOnceIsEnough(t *testing.T) {
 
 func randomObject(random *rand.Rand) *metav1.PartialObjectMetadata {
 	return object(func(o *metav1.PartialObjectMetadata) {
-		for _, finalizer := range []string{"a/b", "finalizers.kubesphere.io/users", "kubesphere.io/cascading-deletion", "c"} {
+		for _, finalizer := range []string{
+			"a/b", "finalizers.kubesphere.io/users", "kubesphere.io/cascading-deletion", "c",
+		} {
 			if random.IntN(2) == 0 {
 				o.Finalizers = append(o.Finalizers, finalizer)
 			}
 		}
 
-		for i, group := range []string{"tenant.kubesphere.io/v1alpha1", "apps/v1", "v1", "tenant.kubesphere.io/v1beta1"} {
+		for i, group := range []string{
+			"tenant.kubesphere.io/v1alpha1", "apps/v1", "v1", "tenant.kubesphere.io/v1beta1",
+		} {
 			if random.IntN(2) == 0 {
 				o.OwnerReferences = append(o.OwnerReferences, metav1.OwnerReference{
-					APIVersion: group, Kind: "Workspace", Name: "w", UID: types.UID(fmt.Sprint(i)),
+					APIVersion: group, Kind: "Workspace", Name: "w", UID: types.UID(strconv.Itoa(i)),
 				})
 			}
 		}

@@ -89,7 +89,7 @@ func StepFor(kind Kind, object *metav1.PartialObjectMetadata, options Options) (
 	}
 
 	if kind.isNamespace() {
-		step.namespace(options)
+		takeOffNamespace(&step, options)
 	}
 
 	step.Phase = step.phase(options)
@@ -97,28 +97,28 @@ func StepFor(kind Kind, object *metav1.PartialObjectMetadata, options Options) (
 	return step, step.Delete || step.changes()
 }
 
-// namespace takes off what is peculiar to namespaces. They are never deleted.
-func (s *Step) namespace(options Options) {
-	for _, owner := range s.object.OwnerReferences {
+// takeOffNamespace takes off what is peculiar to namespaces. They are never deleted.
+func takeOffNamespace(step *Step, options Options) {
+	for _, owner := range step.object.OwnerReferences {
 		if isWorkspace(owner) {
-			s.Owners = append(s.Owners, owner.Kind+"/"+owner.Name)
+			step.Owners = append(step.Owners, owner.Kind+"/"+owner.Name)
 		}
 	}
 
 	if options.Labels {
-		s.Labels = slices.DeleteFunc(labelsToTake(), func(key string) bool {
-			_, has := s.object.Labels[key]
+		step.Labels = slices.DeleteFunc(labelsToTake(), func(key string) bool {
+			_, has := step.object.Labels[key]
 
 			return !has
 		})
 	}
 }
 
-func (s *Step) changes() bool {
+func (s Step) changes() bool {
 	return len(s.Finalizers)+len(s.Owners)+len(s.Labels)+len(s.Annotations) > 0
 }
 
-func (s *Step) phase(options Options) Phase {
+func (s Step) phase(options Options) Phase {
 	switch {
 	case s.Kind.isNamespace():
 		return PhaseNamespaces

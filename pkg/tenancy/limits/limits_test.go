@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -82,7 +83,8 @@ func TestStrictestIsStrict(t *testing.T) {
 		policies := make([]tenantv1beta1.WorkspacePolicy, random.IntN(6))
 
 		for i := range policies {
-			policies[i] = policy(fmt.Sprint("p", i), []string{"", "basic", "gold"}[random.IntN(3)], int32(random.IntN(6)-1)) //nolint:gosec // small
+			limit := int32(random.IntN(6) - 1) //nolint:gosec // small
+			policies[i] = policy("p"+strconv.Itoa(i), []string{"", "basic", "gold"}[random.IntN(3)], limit)
 		}
 
 		workspace := map[string]string{"plan": "basic"}
@@ -94,7 +96,9 @@ func TestStrictestIsStrict(t *testing.T) {
 			t.Fatalf("seed %d: the order counts: %d by %s, %d by %s", seed, value(before), name, value(again), sameName)
 		}
 
-		after, _ := limits.Strictest(workspace, append(policies, policy("more", "basic", 2)))
+		after, _ := limits.Strictest(workspace, slices.Concat(policies, []tenantv1beta1.WorkspacePolicy{
+			policy("more", "basic", 2),
+		}))
 		if after == nil || *after > 2 || before != nil && *after > *before {
 			t.Fatalf("seed %d: %d before, %d with a further policy", seed, value(before), value(after))
 		}
@@ -110,7 +114,8 @@ func namespace(name string, age int, selfService, admitted bool) limits.Namespac
 func TestSurplus(t *testing.T) {
 	t.Parallel()
 
-	old, middle, young := namespace("old", 9, true, false), namespace("middle", 5, true, false), namespace("young", 1, true, false)
+	old, middle := namespace("old", 9, true, false), namespace("middle", 5, true, false)
+	young := namespace("young", 1, true, false)
 
 	tests := map[string]struct {
 		namespaces []limits.Namespace
@@ -124,7 +129,9 @@ func TestSurplus(t *testing.T) {
 		"all":                   {[]limits.Namespace{young, old}, 0, []string{"old", "young"}},
 		"not what was admitted": {[]limits.Namespace{old, namespace("new", 0, true, true)}, 1, []string{"old"}},
 		"not an administrator's": {
-			[]limits.Namespace{namespace("given", 0, false, false), namespace("more", 0, false, false), old}, 1, []string{"old"},
+			[]limits.Namespace{namespace("given", 0, false, false), namespace("more", 0, false, false), old},
+			1,
+			[]string{"old"},
 		},
 		"the last name of equals": {
 			[]limits.Namespace{namespace("b", 1, true, false), namespace("a", 1, true, false)}, 1, []string{"b"},

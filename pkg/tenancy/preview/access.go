@@ -60,7 +60,7 @@ func (w World) stateOf(object *metav1.PartialObjectMetadata) state {
 	}
 
 	for i := range w.RoleBindings {
-		if w.counts(&w.RoleBindings[i], object.Name, found.roles) {
+		if counts(&w.RoleBindings[i], object.Name, found.roles) {
 			found.add(w.RoleBindings[i].Subjects, "Role "+w.RoleBindings[i].RoleRef.Name)
 		}
 	}
@@ -108,7 +108,7 @@ func (w World) frozen(name string) []string {
 
 // counts tells whether somebody's own binding in a namespace is to one of the roles that come and go with the
 // workspace. Others give what they gave.
-func (w World) counts(binding *rbacv1.RoleBinding, namespace string, roles []string) bool {
+func counts(binding *rbacv1.RoleBinding, namespace string, roles []string) bool {
 	return binding.Namespace == namespace && binding.RoleRef.Kind == "Role" &&
 		slices.Contains(roles, binding.RoleRef.Name) && !access.Selector().Matches(labels.Set(binding.Labels))
 }

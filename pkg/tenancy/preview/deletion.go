@@ -46,7 +46,7 @@ type Left struct {
 	Name string `json:"name"`
 	Fate Fate   `json:"fate"`
 
-	Change `json:",inline"`
+	Change Change `json:"change"`
 }
 
 // NewDeletion tells what deleting a workspace, with its template, does. Without a propagation, the one counts that is
@@ -66,6 +66,7 @@ func NewDeletion(world World, name string, propagation tenancy.Propagation) Dele
 	}
 
 	members := world.members(name)
+
 	deletion.protect(workspace, template)
 	deletion.obstruct(members)
 
@@ -135,7 +136,8 @@ func (d *Deletion) obstruct(members []metav1.PartialObjectMetadata) {
 
 	for _, name := range tenancy.Obstacles(all) {
 		d.Obstacles = append(d.Obstacles, fmt.Sprintf("namespace %s is protected or of the system, and none is "+
-			"deleted before that is settled: take the label %s off it, or move it to another workspace", name, tenantv1beta1.ProtectedLabel))
+			"deleted before that is settled: take the label %s off it, or move it to another workspace",
+			name, tenantv1beta1.ProtectedLabel))
 	}
 }
 
@@ -163,14 +165,14 @@ func (d *Deletion) warn(world World, workspace *tenantv1beta1.Workspace) {
 	}
 
 	for _, finalizer := range missing(workspace.Finalizers, ours) {
-		d.Warnings = append(d.Warnings, fmt.Sprintf("finalizer %s, which is not of this manager, holds the workspace until "+
-			"its owner takes it off", finalizer))
+		d.Warnings = append(d.Warnings, fmt.Sprintf("finalizer %s, which is not of this manager, holds the workspace "+
+			"until its owner takes it off", finalizer))
 	}
 
 	for i := range world.Assignments {
 		if one := &world.Assignments[i]; one.Spec.Workspace == workspace.Name {
-			d.Warnings = append(d.Warnings, fmt.Sprintf("NamespaceAssignment %s is to this workspace: delete it, too, or a "+
-				"later workspace of the same name gets its namespaces", one.Name))
+			d.Warnings = append(d.Warnings, fmt.Sprintf("NamespaceAssignment %s is to this workspace: delete it, too, "+
+				"or a later workspace of the same name gets its namespaces", one.Name))
 		}
 	}
 }

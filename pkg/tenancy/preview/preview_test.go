@@ -31,14 +31,20 @@ func world() preview.World {
 		Workspaces: []tenantv1beta1.Workspace{
 			{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, {ObjectMeta: metav1.ObjectMeta{Name: "b"}},
 		},
-		Roles:      []iamv1beta1.WorkspaceRole{role("a-dev", "a", rules), role("b-dev", "b", rules), role("a-idle", "a", nil)},
-		Bindings:   []iamv1beta1.WorkspaceRoleBinding{binding("a-dev", "a", "alice"), binding("b-dev", "b", "bob"), binding("a-idle", "a", "ivy")},
+		Roles: []iamv1beta1.WorkspaceRole{
+			role("a-dev", "a", rules), role("b-dev", "b", rules), role("a-idle", "a", nil),
+		},
+		Bindings: []iamv1beta1.WorkspaceRoleBinding{
+			binding("a-dev", "a", "alice"), binding("b-dev", "b", "bob"), binding("a-idle", "a", "ivy"),
+		},
 		Namespaces: []metav1.PartialObjectMetadata{namespace("n", "a"), namespace("free", "")},
 		RoleBindings: []rbacv1.RoleBinding{
 			{
 				ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "eve"},
 				RoleRef:    rbacv1.RoleRef{Kind: "Role", Name: "kubesphere:iam:viewer"},
-				Subjects:   []rbacv1.Subject{{Kind: "User", Name: "eve"}, {Kind: "ServiceAccount", Namespace: "n", Name: "robot"}},
+				Subjects: []rbacv1.Subject{
+					{Kind: "User", Name: "eve"}, {Kind: "ServiceAccount", Namespace: "n", Name: "robot"},
+				},
 			},
 			{
 				ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "view"},
@@ -110,7 +116,7 @@ func TestTransfer(t *testing.T) {
 }
 
 // ignoreEmpty takes an empty list for none.
-func ignoreEmpty() cmp.Option {
+func ignoreEmpty() cmp.Option { //nolint:ireturn // cmp has no other type for it
 	return cmp.FilterValues(func(a, b []string) bool { return len(a) == 0 && len(b) == 0 }, cmp.Ignore())
 }
 
@@ -147,7 +153,8 @@ func TestTransferObstaclesAndWarnings(t *testing.T) {
 
 	got := preview.NewTransfer(here, []string{"n", "free", "missing", "ending", "kube-x"}, "b")
 
-	contains(t, "obstacles", got.Obstacles, "namespace missing does not exist", "namespace ending does not exist, or is being")
+	contains(t, "obstacles", got.Obstacles, "namespace missing does not exist",
+		"namespace ending does not exist, or is being")
 	contains(t, "warnings", got.Warnings, "kube-x is one of the system",
 		"NamespaceAssignment back claims namespace n for workspace a and will take it back",
 		"workspace b will have 3 namespaces where WorkspacePolicy p allows 1")
@@ -201,7 +208,9 @@ func TestTransferThawsAndFreezes(t *testing.T) {
 func TestDeletion(t *testing.T) {
 	t.Parallel()
 
-	loses := []preview.Access{{Subject: "User alice", Role: "WorkspaceRole a-dev"}, {Subject: "User ivy", Role: "WorkspaceRole a-idle"}}
+	loses := []preview.Access{
+		{Subject: "User alice", Role: "WorkspaceRole a-dev"}, {Subject: "User ivy", Role: "WorkspaceRole a-idle"},
+	}
 	everything := preview.Change{
 		RolesRemoved:    []string{"kubesphere:iam:viewer"},
 		BindingsRemoved: []string{"kubesphere:workspacerole:a-dev"},
@@ -233,9 +242,8 @@ func TestDeletion(t *testing.T) {
 		"the template decides": {
 			func(w *preview.World) {
 				w.Workspaces[0].Annotations = map[string]string{tenantv1beta1.DeletionPropagationAnnotation: "Orphan"}
-				template := tenantv1beta1.WorkspaceTemplate{ObjectMeta: metav1.ObjectMeta{Name: "a", Annotations: map[string]string{
-					tenantv1beta1.DeletionPropagationAnnotation: "Background",
-				}}}
+				template := tenantv1beta1.WorkspaceTemplate{ObjectMeta: metav1.ObjectMeta{Name: "a"}}
+				template.Annotations = map[string]string{tenantv1beta1.DeletionPropagationAnnotation: "Background"}
 				w.Templates = []tenantv1beta1.WorkspaceTemplate{template}
 			}, "", preview.Deletion{
 				Workspace: "a", Propagation: "Background", Loses: loses,
@@ -244,27 +252,33 @@ func TestDeletion(t *testing.T) {
 		},
 		"protected": {
 			func(w *preview.World) { w.Namespaces[0].Labels[tenantv1beta1.ProtectedLabel] = "true" },
-			"Background", preview.Deletion{
+			"Background",
+			preview.Deletion{
 				Workspace: "a", Propagation: "Background", Loses: loses,
 				Namespaces: []preview.Left{{Name: "n", Fate: preview.FateKept}},
-			}, []string{"namespace n is protected"},
+			},
+			[]string{"namespace n is protected"},
 		},
 		"a protected workspace": {
 			func(w *preview.World) {
 				w.Workspaces[0].Labels = map[string]string{tenantv1beta1.ProtectedLabel: "true"}
 			},
-			"", preview.Deletion{
+			"",
+			preview.Deletion{
 				Workspace: "a", Propagation: "Orphan", Loses: loses,
 				Namespaces: []preview.Left{{Name: "n", Fate: preview.FateKept}},
-			}, []string{"Workspace a is protected"},
+			},
+			[]string{"Workspace a is protected"},
 		},
 		"a propagation that is none": {
 			func(w *preview.World) {
 				w.Workspaces[0].Annotations = map[string]string{tenantv1beta1.DeletionPropagationAnnotation: "All"}
 			},
-			"", preview.Deletion{
+			"",
+			preview.Deletion{
 				Workspace: "a", Loses: loses, Namespaces: []preview.Left{{Name: "n", Fate: preview.FateKept}},
-			}, []string{`metadata.annotations[kubesphere.io/deletion-propagation]: Unsupported value: "All"`},
+			},
+			[]string{`metadata.annotations[kubesphere.io/deletion-propagation]: Unsupported value: "All"`},
 		},
 	}
 
@@ -293,7 +307,7 @@ func TestDeletion(t *testing.T) {
 	}
 }
 
-func emptyAccess() cmp.Option {
+func emptyAccess() cmp.Option { //nolint:ireturn // cmp has no other type for it
 	return cmp.FilterValues(func(a, b []preview.Access) bool { return len(a) == 0 && len(b) == 0 }, cmp.Ignore())
 }
 
@@ -308,7 +322,8 @@ func TestDeletionWarns(t *testing.T) {
 	here.Assignments = []tenantv1beta1.NamespaceAssignment{to}
 
 	got := preview.NewDeletion(here, "a", "")
-	contains(t, "warnings", got.Warnings, "finalizer example.com/backup", "NamespaceAssignment team is to this workspace")
+	contains(t, "warnings", got.Warnings, "finalizer example.com/backup",
+		"NamespaceAssignment team is to this workspace")
 
 	if len(got.Warnings) != 2 {
 		t.Errorf("warnings: %v", got.Warnings)
@@ -327,8 +342,9 @@ func TestThereAndBack(t *testing.T) {
 		there := world()
 
 		for i := range random.IntN(4) {
-			there.Bindings = append(there.Bindings, binding([]string{"a-dev", "b-dev", "a-idle", "none"}[random.IntN(4)],
-				[]string{"a", "b"}[random.IntN(2)], fmt.Sprint("user", i)))
+			role := []string{"a-dev", "b-dev", "a-idle", "none"}[random.IntN(4)]
+			workspace := []string{"a", "b"}[random.IntN(2)]
+			there.Bindings = append(there.Bindings, binding(role, workspace, fmt.Sprint("user", i)))
 		}
 
 		back := there

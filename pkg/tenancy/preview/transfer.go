@@ -22,8 +22,8 @@ type Transfer struct {
 	// Limit is the one of the workspace, if there is one.
 	Limit *Limit `json:"limit,omitempty"`
 
-	// Frozen and Thawed are the namespaces, of any of the workspaces, in which roles lose or regain their effect because
-	// the numbers change.
+	// Frozen and Thawed are the namespaces, of any of the workspaces, in which roles lose or regain their effect
+	// because the numbers change.
 	Frozen []string `json:"frozen,omitempty"`
 	Thawed []string `json:"thawed,omitempty"`
 
@@ -38,7 +38,7 @@ type Moved struct {
 	From string `json:"from,omitempty"`
 	To   string `json:"to"`
 
-	Change `json:",inline"`
+	Change Change `json:"change"`
 }
 
 // Limit is how many namespaces a workspace may have, and has.
@@ -126,8 +126,8 @@ func (w World) warningsOf(object *metav1.PartialObjectMetadata, to string) []str
 	var warnings []string
 
 	if tenancy.IsSystemNamespace(object.Name) {
-		warnings = append(warnings, fmt.Sprintf("namespace %s is one of the system: whoever holds a role of workspace %s "+
-			"will hold it there", object.Name, to))
+		warnings = append(warnings, fmt.Sprintf("namespace %s is one of the system: whoever holds a role of workspace "+
+			"%s will hold it there", object.Name, to))
 	}
 
 	for i := range w.Assignments {
@@ -172,7 +172,7 @@ func (t *Transfer) count(before, after World, touched map[string]bool) {
 	}
 
 	if t.Limit.After > int(*limit) && t.Limit.After > t.Limit.Before {
-		t.Warnings = append(t.Warnings, fmt.Sprintf("workspace %s will have %d namespaces where WorkspacePolicy %s allows "+
-			"%d: it takes the right to assign on all workspaces", t.Workspace, t.Limit.After, policy, *limit))
+		t.Warnings = append(t.Warnings, fmt.Sprintf("workspace %s will have %d namespaces where WorkspacePolicy %s "+
+			"allows %d: it takes the right to assign on all workspaces", t.Workspace, t.Limit.After, policy, *limit))
 	}
 }

@@ -41,7 +41,10 @@ func Descriptor() manager.Descriptor {
 			},
 			{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"patch"}},
 			// The admission policy knows by this who may move namespaces between workspaces.
-			{APIGroups: []string{tenantv1beta1.GroupName}, Resources: []string{"workspaces"}, Verbs: []string{"assign"}},
+			{
+				APIGroups: []string{tenantv1beta1.GroupName}, Resources: []string{"workspaces"},
+				Verbs: []string{"assign"},
+			},
 		},
 		AddToScheme: []func(*runtime.Scheme) error{tenantv1beta1.AddToScheme},
 		New:         New,

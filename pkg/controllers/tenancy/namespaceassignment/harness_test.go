@@ -109,8 +109,9 @@ func drifts() []harness.Drift {
 	return []harness.Drift{{
 		Name: "the label is taken off", World: "moved",
 		Make: func(ctx context.Context, c client.Client) error {
-			return c.Patch(ctx, namespace("free", "", ""),
-				client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"kubesphere.io/workspace":null}}}`)))
+			patch := []byte(`{"metadata":{"labels":{"kubesphere.io/workspace":null}}}`)
+
+			return c.Patch(ctx, namespace("free", "", ""), client.RawPatch("application/merge-patch+json", patch))
 		},
 	}}
 }

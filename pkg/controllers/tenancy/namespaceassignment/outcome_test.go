@@ -2,6 +2,7 @@ package namespaceassignment_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,7 @@ func (s server) members() map[string]string {
 	}
 
 	names := map[string]string{}
+
 	for i := range namespaces.Items {
 		workspace := namespaces.Items[i].Labels[tenantv1beta1.WorkspaceLabel]
 		names[workspace] = strings.TrimSpace(names[workspace] + " " + namespaces.Items[i].Name)
@@ -106,7 +108,7 @@ func summary(status tenantv1beta1.NamespaceAssignmentStatus) string {
 			return "-"
 		}
 
-		return fmt.Sprint(*n)
+		return strconv.Itoa(int(*n))
 	}
 
 	return strings.Join(words, " ") + " " + counted(status.Assigned) + counted(status.Pending) + counted(status.Refused)
@@ -189,7 +191,8 @@ func TestBothTellOfADispute(t *testing.T) {
 		server.run(name, 1)
 
 		ready := meta.FindStatusCondition(server.status(name).Conditions, "Ready")
-		if ready == nil || ready.Reason != "Conflict" || !strings.Contains(ready.Message, "NamespaceAssignment "+other) ||
+		if ready == nil || ready.Reason != "Conflict" ||
+			!strings.Contains(ready.Message, "NamespaceAssignment "+other) ||
 			!strings.Contains(ready.Message, "wanted") {
 			t.Errorf("%s: %+v", name, ready)
 		}

@@ -115,7 +115,8 @@ func enforced(object *tenantv1beta1.NamespaceAssignment, decision assignment.Dec
 			len(decision.Refusals), names(decision.Refusals))
 	case len(decision.Moves) > 0:
 		report.State, report.Reason = kube.StateProgressing, reasonAssigning
-		report.Message = fmt.Sprintf("Moving %d namespaces to workspace %s.", len(decision.Moves), object.Spec.Workspace)
+		report.Message = fmt.Sprintf("Moving %d namespaces to workspace %s.",
+			len(decision.Moves), object.Spec.Workspace)
 	default:
 		programmed.Status = metav1.ConditionTrue
 	}

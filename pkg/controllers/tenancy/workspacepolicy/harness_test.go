@@ -157,7 +157,7 @@ func outcome(t *testing.T, world harness.World) tenantv1beta1.WorkspacePolicySta
 		}
 
 		if made, isWorkspace := planted.(*tenantv1beta1.Workspace); isWorkspace {
-			made.Status.NamespaceCount = object.(*tenantv1beta1.Workspace).Status.NamespaceCount //nolint:forcetypeassert // just seen
+			made.Status.NamespaceCount = object.(*tenantv1beta1.Workspace).Status.NamespaceCount
 
 			if err := c.Status().Update(t.Context(), made); err != nil {
 				t.Fatal(err)

@@ -111,8 +111,8 @@ func inForce(policy *tenantv1beta1.WorkspacePolicy, census limits.Census) kube.R
 	}
 
 	if len(census.Full) > maxFull {
-		report.Message += fmt.Sprintf(" More than %d workspaces are full: those not listed in status.fullWorkspaces are "+
-			"held to the limit by freezing alone.", maxFull)
+		report.Message += fmt.Sprintf(" More than %d workspaces are full: those not listed in status.fullWorkspaces "+
+			"are held to the limit by freezing alone.", maxFull)
 	}
 
 	return report
