@@ -76,19 +76,18 @@ func Children(cluster Cluster, namespace Namespace) []Child {
 
 	var children []Child
 
-	for _, role := range cluster.Roles {
-		if role.Selector.Matches(labels.Set(namespace.Labels)) {
-			children = append(children, roleChildren(cluster.Shapes, namespace, role)...)
+	// People wait for bindings; roles of themselves give nobody anything.
+	if !namespace.Frozen && namespace.Project {
+		for _, grant := range namespace.Grants {
+			if len(roles.Confine(grant.Role.Rules, cluster.Groups)) > 0 {
+				children = append(children, bindingChild(namespace, grant))
+			}
 		}
 	}
 
-	if namespace.Frozen || !namespace.Project {
-		return children
-	}
-
-	for _, grant := range namespace.Grants {
-		if len(roles.Confine(grant.Role.Rules, cluster.Groups)) > 0 {
-			children = append(children, bindingChild(namespace, grant))
+	for _, role := range cluster.Roles {
+		if role.Selector.Matches(labels.Set(namespace.Labels)) {
+			children = append(children, roleChildren(cluster.Shapes, namespace, role)...)
 		}
 	}
 

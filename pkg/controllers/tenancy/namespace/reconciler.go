@@ -107,11 +107,11 @@ func (r *Reconciler) ensure(ctx context.Context, found snapshot) error {
 	var errs []error
 
 	for _, child := range access.Children(found.cluster, found.namespace) {
-		digest, exists := have[child.Kind][child.Name]
+		digest := have[child.Kind][child.Name]
 		delete(have[child.Kind], child.Name)
 
 		if digest != child.Digest && digest != access.Going {
-			errs = append(errs, r.apply(ctx, found.namespace.Name, child, exists))
+			errs = append(errs, r.apply(ctx, found.namespace.Name, child))
 		}
 	}
 
@@ -128,13 +128,9 @@ func (r *Reconciler) ensure(ctx context.Context, found snapshot) error {
 	return errors.Join(errs...)
 }
 
-// apply writes a child. One that exists and cannot be changed into what it should be is made anew: the role that a
-// binding refers to never changes.
-func (r *Reconciler) apply(ctx context.Context, namespace string, child access.Child, exists bool) error {
-	if child.Kind == access.KindRoleBinding && exists {
-		return r.replace(ctx, namespace, child)
-	}
-
+// apply writes a child. A binding that refers to another role is made anew, for that never changes; the API server
+// says so, and it happens so seldom that asking first would cost more.
+func (r *Reconciler) apply(ctx context.Context, namespace string, child access.Child) error {
 	_, err := r.applier.Apply(ctx, nil, child.Intent())
 	if child.Kind == access.KindRoleBinding && apierrors.IsInvalid(err) {
 		return r.replace(ctx, namespace, child)

@@ -43,14 +43,21 @@ func watches(reader client.Reader) []manager.Watch {
 		{Object: &tenantv1beta1.Workspace{}, Handler: handler.EnqueueRequestsFromMapFunc(find.inWorkspace),
 			Predicates: []predicate.Predicate{predicate.Or(predicate.LabelChangedPredicate{},
 				predicate.AnnotationChangedPredicate{})}},
-		{Object: &iamv1beta1.WorkspaceRole{}, Handler: inWorkspace},
-		{Object: &iamv1beta1.WorkspaceRoleBinding{}, Handler: inWorkspace},
+		{Object: &iamv1beta1.WorkspaceRole{}, Handler: inWorkspace, Predicates: contentChanged()},
+		{Object: &iamv1beta1.WorkspaceRoleBinding{}, Handler: inWorkspace, Predicates: contentChanged()},
 		{Object: &tenantv1beta1.WorkspacePolicy{}, Handler: everywhere,
 			Predicates: []predicate.Predicate{predicate.GenerationChangedPredicate{}}},
 		{Object: manager.MetadataOf(rbacKind("Role")), Handler: child},
 		{Object: manager.MetadataOf(rbacKind("RoleBinding")), Handler: child},
 		{Object: manager.MetadataOf(iamKind("Role")), Handler: child},
 	}...)
+}
+
+// contentChanged keeps the writing of conditions out.
+func contentChanged() []predicate.Predicate {
+	return []predicate.Predicate{
+		predicate.Or(predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{}),
+	}
 }
 
 // finder looks up in the caches whom an event concerns.
