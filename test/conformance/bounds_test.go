@@ -93,7 +93,7 @@ func TestWhatIsAccepted(t *testing.T) {
 		},
 		"the same subject twice": {
 			"GlobalRoleBinding",
-			`{"subjects": [{"kind": "User", "name": "a"}, ` + roleRef + `}`,
+			`{"subjects": [{"kind": "User", "name": "a"}, {"kind": "User", "name": "a"}], ` + roleRef + `}`,
 		},
 		"template without rules":  {"RoleTemplate", `{"spec": {}}`},
 		"category without a name": {"Category", `{"spec": {}}`},
