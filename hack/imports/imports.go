@@ -51,13 +51,14 @@ func rules() []rule {
 		why:      "generated apply configurations build on the types and on client-go's own",
 		ours:     []string{"api/..."},
 		others: slices.Concat(machinery, []string{
-			"k8s.io/client-go/applyconfigurations/...", "sigs.k8s.io/structured-merge-diff/...",
+			"k8s.io/client-go/applyconfigurations/...", "sigs.k8s.io/structured-merge-diff/...", "k8s.io/api/rbac/v1",
 		}),
 	}, {
 		packages: "api/...",
 		why:      "api holds types: clients of any kind import it and must not get a control plane with it",
 		ours:     []string{"api/..."},
-		others:   machinery,
+		// Roles and bindings have the rules and subjects of Kubernetes.
+		others: append(slices.Clone(machinery), "k8s.io/api/rbac/v1"),
 	}, {
 		packages: "pkg/suggest/...",
 		why:      "a helper of names knows nothing of Kubernetes or of the house",

@@ -87,6 +87,10 @@ type Descriptor struct {
 type Required struct {
 	schema.GroupVersionKind
 
+	// Closed keeps the kind out of the roles for people: who may write it may give permissions away, or take them,
+	// and who may read it sees what is nobody else's business. Those who need it get it by a role of their own.
+	Closed bool
+
 	// Revision is the oldest schema of ours that will do, as the annotation of the definition has it. Zero
 	// for foreign kinds: any will do.
 	Revision int

@@ -36,14 +36,14 @@ func (r UserRole) Verbs() []string {
 	return verbs
 }
 
-// UserRules returns what a role for people allows: the verbs on every kind that the controllers serve.
-// Status is written by controllers alone.
+// UserRules returns what a role for people allows: the verbs on every kind that the controllers serve and that is
+// not closed. Status is written by controllers alone.
 func (c Catalog) UserRules(role UserRole) []rbacv1.PolicyRule {
 	var rules []rbacv1.PolicyRule
 
 	for _, descriptor := range c {
 		for _, cached := range descriptor.Caches {
-			if slices.Contains(descriptor.RequiredKinds(), cached.Kind) {
+			if descriptor.isOpen(cached) {
 				rules = append(rules, rbacv1.PolicyRule{
 					APIGroups: []string{cached.Kind.Group}, Resources: []string{cached.Resource}, Verbs: role.Verbs(),
 				})
@@ -52,4 +52,11 @@ func (c Catalog) UserRules(role UserRole) []rbacv1.PolicyRule {
 	}
 
 	return mergeRules(rules)
+}
+
+// isOpen tells whether a kind is one that the controller serves to people.
+func (d Descriptor) isOpen(cached Cached) bool {
+	return slices.ContainsFunc(d.Requires, func(required Required) bool {
+		return required.GroupVersionKind == cached.Kind && !required.Closed
+	})
 }

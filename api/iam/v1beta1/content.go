@@ -7,8 +7,9 @@ import (
 
 // RoleContent is what all kinds of roles have in common. Contract: KubeSphere 3.4 v1alpha2 and 4.1 v1beta1.
 type RoleContent struct {
-	// rules are the permissions, as in the roles of Kubernetes. Where the role aggregates templates, the
-	// permissions of those are added when it is made effective; rules itself is left as it was written.
+	// rules are the permissions, as in the roles of Kubernetes. Where the role aggregates templates, the permissions
+	// of those are added here, and taken off again when a template no longer has them; the annotation
+	// tenant.kubesphere.io/aggregated-rules notes which they are.
 	// +optional
 	// +nullable
 	// +listType=atomic

@@ -10,7 +10,7 @@ import (
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=globalr,categories=iam;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=1"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
@@ -45,7 +45,7 @@ type GlobalRoleList struct {
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=globalrb,categories=iam;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=1"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Role",type=string,JSONPath=`.roleRef.name`

@@ -10,7 +10,7 @@ import (
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=ksgroup,categories=iam;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=1"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Workspace",type=string,JSONPath=`.metadata.labels.kubesphere\.io/workspace`
@@ -46,7 +46,7 @@ type GroupList struct {
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=groupb,categories=iam;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=1"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Group",type=string,JSONPath=`.groupRef.name`

@@ -10,7 +10,7 @@ import (
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion
 // +kubebuilder:resource:scope=Cluster,shortName=rolet,categories=iam;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=1"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
 // +kubebuilder:printcolumn:name="Scope",type=string,JSONPath=`.metadata.labels.iam\.kubesphere\.io/scope`
 // +kubebuilder:printcolumn:name="Category",type=string,JSONPath=`.metadata.labels.iam\.kubesphere\.io/category`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
@@ -40,7 +40,7 @@ type RoleTemplateList struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion
 // +kubebuilder:resource:path=categories,scope=Cluster,shortName=rolecat,categories=iam;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=1"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type Category struct {
 	metav1.TypeMeta `json:",inline"`
@@ -69,7 +69,7 @@ type CategoryList struct {
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=builtinr,categories=iam;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=1"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`

@@ -10,7 +10,7 @@ import (
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion
 // +kubebuilder:resource:scope=Cluster,shortName=ksuser,categories=iam;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=1"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
 // +kubebuilder:printcolumn:name="Email",type=string,JSONPath=`.spec.email`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
 // +kubebuilder:printcolumn:name="LastLogin",type=date,JSONPath=`.status.lastLoginTime`
@@ -45,7 +45,7 @@ type UserList struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion
 // +kubebuilder:resource:scope=Cluster,shortName=loginrec,categories=iam;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=1"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
 // +kubebuilder:printcolumn:name="User",type=string,JSONPath=`.metadata.labels.iam\.kubesphere\.io/user-ref`
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=`.spec.provider`

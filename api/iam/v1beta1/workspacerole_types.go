@@ -11,7 +11,7 @@ import (
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=wsr,categories=iam;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=1"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Workspace",type=string,JSONPath=`.metadata.labels.kubesphere\.io/workspace`
@@ -47,7 +47,7 @@ type WorkspaceRoleList struct {
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=wsrb,categories=iam;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=1"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Workspace",type=string,JSONPath=`.metadata.labels.kubesphere\.io/workspace`

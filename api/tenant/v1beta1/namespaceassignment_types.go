@@ -11,7 +11,7 @@ import (
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=nsa,categories=tenant;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=3"
 // +kubebuilder:printcolumn:name="Workspace",type=string,JSONPath=`.spec.workspace`
 // +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
 // +kubebuilder:printcolumn:name="Assigned",type=integer,JSONPath=`.status.assigned`

@@ -12,7 +12,7 @@ import (
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=ws,categories=tenant;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=3"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Manager",type=string,JSONPath=`.spec.manager`

@@ -11,7 +11,7 @@ import (
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=workspacepolicies,scope=Cluster,shortName=wsp,categories=tenant;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=3"
 // +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
 // +kubebuilder:printcolumn:name="Namespaces",type=integer,JSONPath=`.spec.limits.namespaces`
 // +kubebuilder:printcolumn:name="Workspaces",type=integer,JSONPath=`.status.workspaceCount`

@@ -12,7 +12,7 @@ import (
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=wst,categories=tenant;kubesphere
-// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=2"
+// +kubebuilder:metadata:annotations="ks.kubesphere.io/schema-revision=3"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Manager",type=string,JSONPath=`.spec.template.spec.manager`
@@ -114,8 +114,9 @@ type ClusterOverride struct {
 	// +optional
 	Path string `json:"path,omitempty"`
 
-	// value is the new value: any JSON, objects, lists, strings, numbers and booleans alike.
+	// value is the new value: any JSON, objects, lists, strings, numbers, booleans and null alike.
 	// +optional
+	// +nullable
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Value *runtime.RawExtension `json:"value,omitempty"`

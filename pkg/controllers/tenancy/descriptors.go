@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/builtinrole"
 	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/group"
 	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/groupbinding"
@@ -27,7 +28,7 @@ import (
 
 // Descriptors returns the controllers of the domain.
 func Descriptors() manager.Catalog {
-	return slices.Concat(
+	return closed(slices.Concat(
 		manager.Catalog{
 			workspace.Descriptor(),
 			workspacetemplate.Descriptor(),
@@ -48,7 +49,22 @@ func Descriptors() manager.Catalog {
 			group.Descriptor(),
 			groupbinding.Descriptor(),
 		},
-	)
+	))
+}
+
+// closed keeps users, roles and bindings out of the roles for people: whoever could write them could become an
+// administrator, and a User has the hash of a password. What is about more than one workspace is closed as well.
+func closed(catalog manager.Catalog) manager.Catalog {
+	platform := []string{"NamespaceAssignment", "WorkspacePolicy"}
+
+	for i := range catalog {
+		for j := range catalog[i].Requires {
+			required := &catalog[i].Requires[j]
+			required.Closed = required.Group == iamv1beta1.GroupName || slices.Contains(platform, required.Kind)
+		}
+	}
+
+	return catalog
 }
 
 // withProfile is the controller of namespaces with the flag that says what their roles look like. The controller is

@@ -5,7 +5,7 @@ import (
 	"hash"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
@@ -20,8 +20,8 @@ const Going = "going"
 
 // Digest tells apart what a role or binding grants, and under which labels of ours. It is empty for an object of
 // another kind. What others add to the object does not count: all that has an effect is in fields that are ours.
-func Digest(object client.Object) string {
-	if !object.GetDeletionTimestamp().IsZero() {
+func Digest(object metav1.Object) string {
+	if object.GetDeletionTimestamp() != nil {
 		return Going
 	}
 

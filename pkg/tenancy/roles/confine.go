@@ -19,7 +19,8 @@ import (
 //   - of the Namespace itself only reading is left;
 //   - what has no effect in a namespace is dropped: URLs, and the group tenant.kubesphere.io.
 //
-// What a rule names explicitly is granted, except for the above.
+// Nothing is granted that the built-in administrator of a namespace does not hold, even where a rule names it: who
+// may write roles in a namespace would otherwise take from a role of their own what they were not given.
 func Confine(rules []rbacv1.PolicyRule, groups []string) []rbacv1.PolicyRule {
 	var confined []rbacv1.PolicyRule
 
@@ -68,6 +69,10 @@ func ordinary(verbs []string) []string {
 
 // confineCore is the part of a rule that is about the core group.
 func confineCore(rule rbacv1.PolicyRule, verbs []string) []rbacv1.PolicyRule {
+	named := func(known []string) []string {
+		return slices.DeleteFunc(known, func(resource string) bool { return !names(rule.Resources, resource) })
+	}
+
 	core := func(resources, verbs []string) rbacv1.PolicyRule {
 		return rbacv1.PolicyRule{
 			APIGroups: []string{coreGroup}, Resources: resources, Verbs: verbs, ResourceNames: rule.ResourceNames,
@@ -75,30 +80,22 @@ func confineCore(rule rbacv1.PolicyRule, verbs []string) []rbacv1.PolicyRule {
 	}
 
 	reads, writes := split(verbs)
-
-	if slices.Contains(rule.Resources, all) {
-		confined := []rbacv1.PolicyRule{
-			core(readable(), reads), core(ofItself(), reads), core(writable(), writes),
-		}
-		if slices.Contains(writes, "create") {
-			confined = append(confined, core(interactive(), intersect(verbs, []string{"get", "create"})))
-		}
-
-		return confined
+	confined := []rbacv1.PolicyRule{
+		core(named(readable()), reads), core(named(ofItself()), reads), core(named(writable()), writes),
 	}
 
-	var named, ofNamespace []string
-
-	for _, resource := range rule.Resources {
-		switch base, sub, _ := strings.Cut(resource, "/"); {
-		case base == namespaces || base == all && (sub == "status" || sub == "finalize"):
-			ofNamespace = append(ofNamespace, resource)
-		default:
-			named = append(named, resource)
-		}
+	if slices.Contains(writes, "create") {
+		confined = append(confined, core(named(interactive()), intersect(verbs, []string{"get", "create"})))
 	}
 
-	return []rbacv1.PolicyRule{core(named, verbs), core(ofNamespace, reads)}
+	return confined
+}
+
+// names tells whether a list of resources means one of them, by its name or as one of many.
+func names(list []string, resource string) bool {
+	_, sub, hasSub := strings.Cut(resource, "/")
+
+	return matches(list, resource) || hasSub && slices.Contains(list, all+"/"+sub)
 }
 
 // confineOthers is the part of a rule that is about groups other than the core group.
@@ -126,14 +123,10 @@ func confineOthers(rule rbacv1.PolicyRule, verbs, groups []string) []rbacv1.Poli
 		}
 	}
 
-	// Whoever writes endpoints directs traffic of others to where they please; it takes naming them.
-	if slices.Contains(rule.APIGroups, all) || slices.Contains(rule.Resources, all) {
-		reads, _ := split(verbs)
+	// Whoever writes endpoints directs traffic of others to where they please.
+	reads, _ := split(verbs)
 
-		return []rbacv1.PolicyRule{other(plain, verbs), other(discovery, reads)}
-	}
-
-	return []rbacv1.PolicyRule{other(append(plain, discovery...), verbs)}
+	return []rbacv1.PolicyRule{other(plain, verbs), other(discovery, reads)}
 }
 
 // split tells reading from all else.

@@ -51,7 +51,9 @@ func TestConfine(t *testing.T) {
 		{name: "the namespace itself", rules: []rbacv1.PolicyRule{rule("", "namespaces", "*")},
 			want: []rbacv1.PolicyRule{rule("", "namespaces", "get,list,watch")}},
 		{name: "its subresources", rules: []rbacv1.PolicyRule{rule("", "*/finalize,*/scale", "update")},
-			want: []rbacv1.PolicyRule{rule("", "*/scale", "update")}},
+			want: []rbacv1.PolicyRule{rule("", "replicationcontrollers/scale", "update")}},
+		{name: "its limits", rules: []rbacv1.PolicyRule{rule("", "resourcequotas", "delete,get")},
+			want: []rbacv1.PolicyRule{rule("", "resourcequotas", "get")}},
 		{name: "taking roles", rules: []rbacv1.PolicyRule{
 			rule("rbac.authorization.k8s.io", "roles", "bind,escalate,get"), rule("", "serviceaccounts", "impersonate"),
 		}, want: []rbacv1.PolicyRule{rule("rbac.authorization.k8s.io", "roles", "get")}},
@@ -68,7 +70,7 @@ func TestConfine(t *testing.T) {
 		}}},
 		{name: "every group", rules: []rbacv1.PolicyRule{rule("*", "widgets", "get")},
 			want: []rbacv1.PolicyRule{
-				rule(",apps,batch,discovery.k8s.io,iam.kubesphere.io,rbac.authorization.k8s.io", "widgets", "get"),
+				rule("apps,batch,discovery.k8s.io,iam.kubesphere.io,rbac.authorization.k8s.io", "widgets", "get"),
 			}},
 	}
 
@@ -169,6 +171,10 @@ func holds(rules []rbacv1.PolicyRule, confine func([]rbacv1.PolicyRule, []string
 					return fmt.Errorf("%v permit %s %s/%s", confined, verb, group, resource)
 				}
 
+				if !strings.Contains(resource, "*") && !allows(admin(), verb, group, resource) {
+					return fmt.Errorf("%v permit %s %s/%s, which no administrator may", confined, verb, group, resource)
+				}
+
 				if !strings.Contains(resource, "*") && verb != "*" && !allows(rules, verb, group, resource) {
 					return fmt.Errorf("%v permit %s %s/%s, which %v do not", confined, verb, group, resource, rules)
 				}
@@ -182,6 +188,8 @@ func holds(rules []rbacv1.PolicyRule, confine func([]rbacv1.PolicyRule, []string
 
 	return nil
 }
+
+func admin() []rbacv1.PolicyRule { return roles.NamespaceRoles(groups())[0].Rules }
 
 // escapes tells of what no rule in a namespace may permit.
 func escapes(verb, group, resource string) bool {

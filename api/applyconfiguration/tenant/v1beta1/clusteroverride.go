@@ -15,7 +15,7 @@ type ClusterOverrideApplyConfiguration struct {
 	Op *string `json:"op,omitempty"`
 	// path is the JSON pointer of the field to change, for example /spec/networkIsolation.
 	Path *string `json:"path,omitempty"`
-	// value is the new value: any JSON, objects, lists, strings, numbers and booleans alike.
+	// value is the new value: any JSON, objects, lists, strings, numbers, booleans and null alike.
 	Value *runtime.RawExtension `json:"value,omitempty"`
 }
 

@@ -7,6 +7,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	iamv1alpha2 "github.com/ks-core/ks-controller-manager/api/iam/v1alpha2"
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
@@ -65,7 +66,7 @@ func caches() []manager.Cached {
 func childCache(kind schema.GroupVersionKind, resource string) manager.Cached {
 	return manager.Cached{
 		Kind: kind, Resource: resource, Depth: manager.Digested, Labels: access.Selector(),
-		Digest: manager.Digest{Name: "access", Of: access.Digest},
+		Digest: manager.Digest{Name: "access", Of: func(object client.Object) string { return access.Digest(object) }},
 	}
 }
 
