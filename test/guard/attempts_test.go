@@ -17,6 +17,8 @@ const (
 	roles      = "ks-workspace-roles"
 	workspaces = "ks-workspaces"
 	platform   = "ks-platform-objects"
+	inside     = "ks-namespace-roles"
+	accounts   = "ks-service-account-roles"
 )
 
 // attempt is a way to get past the guard.
@@ -68,6 +70,7 @@ func attempts() []attempt {
 	return slices.Concat(
 		memberships(), guardedKeys(), owners(), creations(), finalizations(), limits(), protected(),
 		managedObjects(), reservedNames(), workspaceRoles(), workspaceObjects(), platformObjects(),
+		clusterRolesInside(), rolesByAnnotation(),
 	)
 }
 

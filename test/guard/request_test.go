@@ -148,6 +148,7 @@ const (
 	dora    = "dora"
 	nora    = "nora"
 	pete    = "pete"
+	sven    = "sven"
 	alice   = "alice"
 	carol   = "carol"
 	vera    = "vera"

@@ -272,3 +272,29 @@ func platformObjects() []attempt {
 		request{merge, tenant + "workspacepolicies/small", `{"spec":{"mode":"DryRun"}}`},
 	)...)
 }
+
+// clusterRolesInside bind in a namespace what is not confined to it.
+func clusterRolesInside() []attempt {
+	bind := func(by, kind string) []attempt {
+		return all(by, inside, request{
+			post, iam + "namespaces/team-a-one/rolebindings", fmt.Sprintf(`{"apiVersion":"iam.kubesphere.io/v1beta1",`+
+				`"kind":"RoleBinding","metadata":{"name":"x"},"subjects":[],"roleRef":{"apiGroup":"iam.kubesphere.io",`+
+				`"kind":%q,"name":"cluster-admin"}}`, kind),
+		})
+	}
+
+	return slices.Concat(bind(mallory, "ClusterRole"), bind(oscar, "ClusterRole"), bind(mallory, "GlobalRole"))
+}
+
+// rolesByAnnotation ask for a role on behalf of a service account, without the right to give it.
+func rolesByAnnotation() []attempt {
+	const metadata = `"metadata":{"name":"default","annotations":{"iam.kubesphere.io/role":"admin"}}`
+
+	path := namespace("team-a-one") + "/serviceaccounts"
+
+	return all(sven, accounts,
+		request{post, path, `{"apiVersion":"v1","kind":"ServiceAccount",` + strings.Replace(metadata, "default", "x", 1) + "}"},
+		request{merge, path + "/default", "{" + metadata + "}"},
+		request{apply, path + "/default", `{"apiVersion":"v1","kind":"ServiceAccount",` + metadata + "}"},
+	)
+}
