@@ -93,6 +93,8 @@ func cacheSentence(cached manager.Cached) string {
 		sentence += ", metadata only"
 	case manager.VersionOnly:
 		sentence += ", key and version only"
+	case manager.Digested:
+		sentence += ", key and a digest only"
 	case manager.Slim:
 		sentence += ", without " + cached.Trim.Name
 	case manager.Full:

@@ -46,7 +46,7 @@ func TestSet(t *testing.T) {
 		},
 		"unknown": {
 			value: "WorkspceTemplate=true",
-			fails: `unknown feature gate "WorkspceTemplate"; did you mean "WorkspaceTemplate"?`,
+			fails: `unknown feature gate "WorkspceTemplate"; did you mean "WorkspaceTemplate"`,
 		},
 		"no value":           {value: "Workspace", fails: "want Name=true or Name=false"},
 		"not a bool":         {value: "Workspace=maybe", fails: `Workspace="maybe": want true or false`},

@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"k8s.io/apimachinery/pkg/labels"
 
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
@@ -177,7 +176,8 @@ func TestElsewhereClusters(t *testing.T) {
 	}
 	template.Spec.Overrides = []tenantv1beta1.Override{{ClusterName: "b"}, {ClusterName: "c"}, {ClusterName: ""}}
 
-	if diff := cmp.Diff([]string{"a", "b", "c"}, tenancy.NewPlan(template, builtinRoles()).ElsewhereClusters); diff != "" {
+	plan := tenancy.NewPlan(template, builtinRoles())
+	if diff := cmp.Diff([]string{"a", "b", "c"}, plan.ElsewhereClusters); diff != "" {
 		t.Errorf("clusters (-want +got):\n%s", diff)
 	}
 }

@@ -293,7 +293,10 @@ func rolesByAnnotation() []attempt {
 	path := namespace("team-a-one") + "/serviceaccounts"
 
 	return all(sven, accounts,
-		request{post, path, `{"apiVersion":"v1","kind":"ServiceAccount",` + strings.Replace(metadata, "default", "x", 1) + "}"},
+		request{
+			post, path,
+			`{"apiVersion":"v1","kind":"ServiceAccount",` + strings.Replace(metadata, "default", "x", 1) + "}",
+		},
 		request{merge, path + "/default", "{" + metadata + "}"},
 		request{apply, path + "/default", `{"apiVersion":"v1","kind":"ServiceAccount",` + metadata + "}"},
 	)

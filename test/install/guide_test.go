@@ -44,7 +44,7 @@ func readGuide(t *testing.T) guide {
 	}
 
 	if len(blocks) != 3 {
-		t.Fatalf("the guide has %d blocks of commands, not those to install, to add a component and to remove", len(blocks))
+		t.Fatalf("the guide has %d blocks of commands, not those to install, to add and to remove", len(blocks))
 	}
 
 	return guide{install: blocks[0], component: blocks[1], remove: blocks[2]}
@@ -84,7 +84,8 @@ func try(ctx context.Context, command string) error {
 
 // manage runs a command of the manager's.
 func manage(ctx context.Context, arguments []string) error {
-	command, err := app.NewCommand("ks-controller-manager", "test", controllers.Catalog())
+	command, err := app.NewCommand( //nolint:contextcheck // cobra hands it on
+		"ks-controller-manager", "test", controllers.Catalog())
 	if err != nil {
 		return fmt.Errorf("make the command: %w", err)
 	}

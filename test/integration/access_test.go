@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -97,8 +98,10 @@ func TestWorkspaceRolesHoldWithKubectl(t *testing.T) {
 	waitAllowed(t, true, as(pods, "victor", ""))
 	waitAllowed(t, true, as(pods, "somebody", "auditors"))
 	waitAllowed(t, true, as(pods, robot, ""))
-	waitAllowed(t, true, request{user: "alice", verb: "create", apiGroup: "apps", resource: "deployments",
-		namespace: "crew-dev"})
+	waitAllowed(t, true, request{
+		user: "alice", verb: "create", apiGroup: "apps", resource: "deployments",
+		namespace: "crew-dev",
+	})
 	waitAllowed(t, true, request{user: "paula", verb: "create", resource: "namespaces"})
 
 	for _, forbidden := range []request{
@@ -231,6 +234,7 @@ func TestCascadeIsHeldByProtectedNamespaces(t *testing.T) {
 
 	plain, protected := namespaceIn("doomed-a", "doomed"), namespaceIn("doomed-b", "doomed")
 	protected.Labels[tenantv1beta1.ProtectedLabel] = "true"
+
 	create(t, plain)
 	create(t, protected)
 
@@ -301,7 +305,7 @@ func TestRecreatedWorkspaceDeletesNothing(t *testing.T) {
 		}
 
 		if now.UID == before.UID {
-			return fmt.Errorf("it is still the old one")
+			return errors.New("it is still the old one")
 		}
 
 		return nil

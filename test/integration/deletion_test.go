@@ -46,8 +46,10 @@ func TestDeletingATemplateKeepsNamespaces(t *testing.T) {
 
 	waitGone(t, gone)
 	waitGone(t, &tenantv1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: "deleted"}})
-	waitGone(t, &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: access.WorkspaceRoleSelfName("deleted-admin")}})
-	waitGone(t, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: access.WorkspaceRoleSelfName("deleted-admin")}})
+
+	self := metav1.ObjectMeta{Name: access.WorkspaceRoleSelfName("deleted-admin")}
+	waitGone(t, &rbacv1.ClusterRoleBinding{ObjectMeta: self})
+	waitGone(t, &rbacv1.ClusterRole{ObjectMeta: self})
 	waitMay(t, "alice", "get", "deleted", false)
 
 	// The collector has let go of the namespace before the Workspace went, or it would take it now.

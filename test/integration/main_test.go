@@ -77,7 +77,8 @@ func install() error {
 
 func scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, tenantv1beta1.AddToScheme, iamv1beta1.AddToScheme,
+	for _, add := range []func(*runtime.Scheme) error{
+		clientgoscheme.AddToScheme, tenantv1beta1.AddToScheme, iamv1beta1.AddToScheme,
 		iamv1alpha2.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {

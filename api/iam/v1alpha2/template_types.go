@@ -7,7 +7,8 @@ import (
 	"github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 )
 
-// RoleBase is a role that each workspace or each namespace gets; its label scope.kubesphere.io/... says which. Contract:
+// RoleBase is a role that each workspace or each namespace gets; its label scope.kubesphere.io/... says which.
+// Contract:
 // KubeSphere 3.x, where 4.x has BuiltinRole.
 //
 // +kubebuilder:object:root=true

@@ -4,7 +4,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Group is a set of users, made of GroupBindings. Its label iam.kubesphere.io/group-parent names the group it is part of.
+// Group is a set of users, made of GroupBindings. Its label iam.kubesphere.io/group-parent names the group it
+// is part of.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion

@@ -62,14 +62,26 @@ const (
 	// UserFinalizer holds a User until its bindings and records are gone. Both majors have it.
 	UserFinalizer = "finalizers.kubesphere.io/users"
 
-	// The finalizers that KubeSphere left on other kinds.
-	LegacyGroupFinalizer                = "finalizers.kubesphere.io/groups"
-	LegacyGroupBindingFinalizer         = "finalizers.kubesphere.io/groupsbindings"
-	LegacyGlobalRoleFinalizer           = "finalizers.kubesphere.io/globalroles"
-	LegacyGlobalRoleBindingFinalizer    = "finalizers.kubesphere.io/globalrolebindings"
-	LegacyWorkspaceRoleFinalizer        = "finalizers.kubesphere.io/workspaceroles"
+	// LegacyGroupFinalizer is what 3.x left on a Group.
+	LegacyGroupFinalizer = "finalizers.kubesphere.io/groups"
+
+	// LegacyGroupBindingFinalizer is what 3.x left on a GroupBinding.
+	LegacyGroupBindingFinalizer = "finalizers.kubesphere.io/groupsbindings"
+
+	// LegacyGlobalRoleFinalizer is what 4.x left on a GlobalRole.
+	LegacyGlobalRoleFinalizer = "finalizers.kubesphere.io/globalroles"
+
+	// LegacyGlobalRoleBindingFinalizer is what 4.x left on a GlobalRoleBinding.
+	LegacyGlobalRoleBindingFinalizer = "finalizers.kubesphere.io/globalrolebindings"
+
+	// LegacyWorkspaceRoleFinalizer is what 4.x left on a WorkspaceRole.
+	LegacyWorkspaceRoleFinalizer = "finalizers.kubesphere.io/workspaceroles"
+
+	// LegacyWorkspaceRoleBindingFinalizer is what 4.x left on a WorkspaceRoleBinding.
 	LegacyWorkspaceRoleBindingFinalizer = "finalizers.kubesphere.io/workspacerolebindings"
-	LegacyServiceAccountFinalizer       = "finalizers.kubesphere.io/serviceaccount"
+
+	// LegacyServiceAccountFinalizer is what 4.x left on its own kind of ServiceAccount.
+	LegacyServiceAccountFinalizer = "finalizers.kubesphere.io/serviceaccount"
 )
 
 // SchemaRevision is the number of the schemas of this group. It stands in the annotation

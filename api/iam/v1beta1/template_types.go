@@ -63,7 +63,8 @@ type CategoryList struct {
 	Items []Category `json:"items"`
 }
 
-// BuiltinRole is a role that each workspace, or each namespace that targetSelector selects, gets. Contract: KubeSphere 4.1.
+// BuiltinRole is a role that each workspace, or each namespace that targetSelector selects, gets. Contract:
+// KubeSphere 4.1.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion

@@ -4,7 +4,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// User is the account of a person or a program. Its password is kept as a bcrypt hash: one that is written in plain is hashed by the
+// User is the account of a person or a program. Its password is kept as a bcrypt hash: one that is written in
+// plain is hashed by the
 // manager at once.
 //
 // +kubebuilder:object:root=true

@@ -15,6 +15,8 @@ import (
 
 // Digests returns what a store of the spec would know, read anew each time. A read that fails knows nothing: on
 // trial it fails because the process is dead, and so will the next call.
+//
+//nolint:ireturn // as Dependencies has it
 func Digests(reader client.Reader, scheme *runtime.Scheme, spec stores.Spec) stores.Digests {
 	return &digests{reader: reader, scheme: scheme, spec: spec}
 }

@@ -64,7 +64,8 @@ type following struct {
 
 func newFollowing() *following {
 	f := &following{
-		known: newVersions(metav1.Object.GetResourceVersion), live: &liveSecrets{version: map[client.ObjectKey]string{}},
+		known: newVersions(metav1.Object.GetResourceVersion),
+		live:  &liveSecrets{version: map[client.ObjectKey]string{}},
 		clock: clocktesting.NewFakePassiveClock(time.Unix(0, 0)),
 	}
 	f.Follower = NewFollower(f.known, f.live, f.clock, schema.GroupResource{Resource: "secrets"},

@@ -147,7 +147,7 @@ func (s *Stores) typedLister(spec Spec) (lister, error) {
 			err = reader.Get().NamespaceIfScoped(spec.Namespace, spec.Namespace != "").Resource(spec.Resource).
 				VersionedParams(&options, parameters).Do(ctx).Into(list)
 
-			return list, err //nolint:wrapcheck // the reflector looks at the error of the API server
+			return list, err
 		},
 		watch: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 			options.Watch = true
@@ -155,7 +155,7 @@ func (s *Stores) typedLister(spec Spec) (lister, error) {
 			opened, err := reader.Get().NamespaceIfScoped(spec.Namespace, spec.Namespace != "").
 				Resource(spec.Resource).VersionedParams(&options, parameters).Watch(ctx)
 
-			return opened, err //nolint:wrapcheck // the reflector looks at the error of the API server
+			return opened, err
 		},
 		client: reader, object: object,
 	}, nil

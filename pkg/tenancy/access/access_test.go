@@ -9,7 +9,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	iamv1alpha2 "github.com/ks-core/ks-controller-manager/api/iam/v1alpha2"
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
@@ -60,7 +59,8 @@ func TestGrants(t *testing.T) {
 		role("ws-viewer", "ws"), role("ws-admin", "ws"), role("b-admin", "b"),
 	}, []iamv1beta1.WorkspaceRoleBinding{
 		binding("ws", "ws-viewer", user("bob"), user("alice"), user("bob")),
-		binding("ws", "ws-viewer", user("carol"), rbacv1.Subject{Kind: rbacv1.GroupKind, Name: "system:unauthenticated"}),
+		binding("ws", "ws-viewer", user("carol"),
+			rbacv1.Subject{Kind: rbacv1.GroupKind, Name: "system:unauthenticated"}),
 		binding("ws", "b-admin", user("mallory")),  // a role of another workspace
 		binding("b", "ws-admin", user("mallory")),  // from another workspace
 		binding("ws", "missing", user("somebody")), // no role
@@ -81,8 +81,11 @@ func TestSubjects(t *testing.T) {
 	t.Parallel()
 
 	_, errs := access.Subjects([]rbacv1.Subject{
-		{Kind: "User"}, {Kind: "ServiceAccount", Name: "a"}, {Kind: "Robot", Name: "r"},
-		{Kind: "User", Name: "system:anonymous"}, user("fine"),
+		{Kind: "User"},
+		{Kind: "ServiceAccount", Name: "a"},
+		{Kind: "Robot", Name: "r"},
+		{Kind: "User", Name: "system:anonymous"},
+		user("fine"),
 	})
 
 	var fields []string
@@ -173,7 +176,7 @@ func TestDigestOfWhatIsApplied(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		object := map[access.Kind]client.Object{
+		object := map[access.Kind]metav1.Object{
 			access.KindRole: &rbacv1.Role{}, access.KindRoleBinding: &rbacv1.RoleBinding{},
 			access.KindIAMRole: &iamv1beta1.Role{},
 		}[child.Kind]
@@ -228,12 +231,17 @@ func TestDefinitions(t *testing.T) {
 	custom := map[string]string{tenantv1beta1.CustomAnnotation: "true"}
 	definitions := access.Definitions([]iamv1beta1.BuiltinRole{
 		{Role: raw(admin)},
-		{Role: raw(`{"kind":"Role","metadata":{"name":"auditor"},"rules":null}`),
-			TargetSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"audit": "yes"}}},
+		{
+			Role:           raw(`{"kind":"Role","metadata":{"name":"auditor"},"rules":null}`),
+			TargetSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"audit": "yes"}},
+		},
 		{Role: raw(`{"kind":"Role","metadata":{}}`)},
 		{Role: raw(`nonsense`)},
-	}, []iamv1alpha2.RoleBase{{ObjectMeta: metav1.ObjectMeta{Annotations: custom}, Role: raw(
-		`{"kind":"Role","metadata":{"name":"viewer"},"rules":[{"apiGroups":[""],"resources":["*"],"verbs":["get"]}]}`)}})
+	}, []iamv1alpha2.RoleBase{{
+		ObjectMeta: metav1.ObjectMeta{Annotations: custom},
+		Role: raw(`{"kind":"Role","metadata":{"name":"viewer"},` +
+			`"rules":[{"apiGroups":[""],"resources":["*"],"verbs":["get"]}]}`),
+	}})
 
 	if len(definitions) != 3 {
 		t.Fatalf("%d definitions, want the three that can be read", len(definitions))
@@ -272,7 +280,7 @@ func TestProfile(t *testing.T) {
 		{access.ProfileV3, 0, 7, access.Shapes{V3: true}},
 		{access.ProfileV4, 26, 0, access.Shapes{V4: true}},
 	} {
-		if got := test.profile.Resolve(test.roleBases, test.builtins); got != test.want {
+		if got := access.Resolve(test.profile, test.roleBases, test.builtins); got != test.want {
 			t.Errorf("%s with %d and %d: %+v", test.profile, test.roleBases, test.builtins, got)
 		}
 	}

@@ -2,7 +2,6 @@ package access
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -111,7 +110,7 @@ func normalSubject(subject rbacv1.Subject, path *field.Path) (rbacv1.Subject, *f
 		normal.APIGroup = rbacv1.GroupName
 		if subject.Name == "system:anonymous" || subject.Name == "system:unauthenticated" {
 			return normal, field.Forbidden(path.Child("name"),
-				fmt.Sprintf("%s is everybody who has not logged in; name users or groups", subject.Name))
+				subject.Name+" is everybody who has not logged in; name users or groups")
 		}
 	default:
 		return normal, field.NotSupported(path.Child("kind"), subject.Kind,

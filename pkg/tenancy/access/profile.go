@@ -43,8 +43,8 @@ func (*Profile) Type() string { return "profile" }
 type Shapes struct{ V3, V4 bool }
 
 // Resolve decides which shapes a cluster with so many RoleBases and BuiltinRoles gets.
-func (p Profile) Resolve(roleBases, builtinRoles int) Shapes {
-	switch p {
+func Resolve(profile Profile, roleBases, builtinRoles int) Shapes {
+	switch profile {
 	case ProfileV3:
 		return Shapes{V3: true}
 	case ProfileV4:

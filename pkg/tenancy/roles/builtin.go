@@ -84,7 +84,7 @@ func WorkspaceRoles(groups []string) []Builtin {
 		{Name: Admin, Rules: everything(all)},
 		{Name: Regular, Rules: []rbacv1.PolicyRule{member}},
 		{Name: SelfProvisioner, Rules: []rbacv1.PolicyRule{
-			{APIGroups: []string{coreGroup, tenantGroup}, Resources: []string{namespaces}, Verbs: []string{"create"}},
+			{APIGroups: []string{coreGroup, tenantGroup}, Resources: []string{namespaces}, Verbs: []string{create}},
 			member,
 		}},
 		{Name: Viewer, Rules: append(viewer(groups), member)},

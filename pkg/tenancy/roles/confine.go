@@ -48,12 +48,13 @@ const (
 	rbacGroup      = rbacv1.GroupName
 	discoveryGroup = "discovery.k8s.io"
 	namespaces     = "namespaces"
+	create         = "create"
 )
 
 func readVerbs() []string { return []string{"get", "list", "watch"} }
 
 func writeVerbs() []string {
-	return []string{"create", "update", "patch", "delete", "deletecollection"}
+	return []string{create, "update", "patch", "delete", "deletecollection"}
 }
 
 // ordinary expands every verb and drops those by which one takes what one was not given.
@@ -84,8 +85,8 @@ func confineCore(rule rbacv1.PolicyRule, verbs []string) []rbacv1.PolicyRule {
 		core(named(readable()), reads), core(named(ofItself()), reads), core(named(writable()), writes),
 	}
 
-	if slices.Contains(writes, "create") {
-		confined = append(confined, core(named(interactive()), intersect(verbs, []string{"get", "create"})))
+	if slices.Contains(writes, create) {
+		confined = append(confined, core(named(interactive()), intersect(verbs, []string{"get", create})))
 	}
 
 	return confined

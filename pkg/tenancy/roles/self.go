@@ -55,7 +55,7 @@ func Self(workspace Workspace, rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
 		self = append(self, selfService(workspace.Name)...)
 	}
 
-	if Allows(rules, "create", iamGroup, "workspacerolebindings") {
+	if Allows(rules, create, iamGroup, "workspacerolebindings") {
 		self = append(self, manageRoles(workspace)...)
 	}
 
@@ -64,7 +64,7 @@ func Self(workspace Workspace, rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
 
 // mayCreateNamespaces: KubeSphere's clients create them through the tenant group, kubectl through the core group.
 func mayCreateNamespaces(rules []rbacv1.PolicyRule) bool {
-	return Allows(rules, "create", coreGroup, namespaces) || Allows(rules, "create", tenantGroup, namespaces)
+	return Allows(rules, create, coreGroup, namespaces) || Allows(rules, create, tenantGroup, namespaces)
 }
 
 func virtual(workspace string, verbs ...string) rbacv1.PolicyRule {
@@ -80,7 +80,7 @@ func selfService(workspace string) []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
 		virtual(workspace, VerbCreateNamespaces),
 		{APIGroups: []string{tenantGroup}, Resources: []string{"workspaces"}, Verbs: []string{VerbSelfProvision}},
-		{APIGroups: []string{coreGroup}, Resources: []string{namespaces}, Verbs: []string{"create"}},
+		{APIGroups: []string{coreGroup}, Resources: []string{namespaces}, Verbs: []string{create}},
 	}
 }
 
@@ -101,7 +101,7 @@ func manageRoles(workspace Workspace) []rbacv1.PolicyRule {
 		virtual(workspace.Name, VerbManageRoles),
 		{
 			APIGroups: []string{iamGroup}, Resources: []string{"workspaceroles", "workspacerolebindings"},
-			Verbs: []string{"create"},
+			Verbs: []string{create},
 		},
 		named("workspaceroles", workspace.Roles),
 		named("workspacerolebindings", workspace.Bindings),

@@ -15,7 +15,8 @@ import (
 // BuiltinRoleApplyConfiguration represents a declarative configuration of the BuiltinRole type for use
 // with apply.
 //
-// BuiltinRole is a role that each workspace, or each namespace that targetSelector selects, gets. Contract: KubeSphere 4.1.
+// BuiltinRole is a role that each workspace, or each namespace that targetSelector selects, gets. Contract:
+// KubeSphere 4.1.
 type BuiltinRoleApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration    `json:""`
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`

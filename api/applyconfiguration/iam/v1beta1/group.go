@@ -14,7 +14,8 @@ import (
 // GroupApplyConfiguration represents a declarative configuration of the Group type for use
 // with apply.
 //
-// Group is a set of users, made of GroupBindings. Its label iam.kubesphere.io/group-parent names the group it is part of.
+// Group is a set of users, made of GroupBindings. Its label iam.kubesphere.io/group-parent names the group it
+// is part of.
 type GroupApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration    `json:""`
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`

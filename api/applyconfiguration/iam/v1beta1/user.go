@@ -14,7 +14,8 @@ import (
 // UserApplyConfiguration represents a declarative configuration of the User type for use
 // with apply.
 //
-// User is the account of a person or a program. Its password is kept as a bcrypt hash: one that is written in plain is hashed by the
+// User is the account of a person or a program. Its password is kept as a bcrypt hash: one that is written in
+// plain is hashed by the
 // manager at once.
 type UserApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration    `json:""`

@@ -79,7 +79,9 @@ type builtinRole struct{ iamv1beta1.BuiltinRole }
 
 func (b *builtinRole) object() client.Object      { return &b.BuiltinRole }
 func (b *builtinRole) status() *iamv1beta1.Status { return &b.Status }
-func (b *builtinRole) copied() source             { return &builtinRole{*b.DeepCopy()} }
+func (b *builtinRole) copied() source { //nolint:ireturn // of either kind
+	return &builtinRole{*b.DeepCopy()}
+}
 
 func (b *builtinRole) read() (*access.Definition, error) {
 	return access.ReadBuiltinRole(&b.BuiltinRole)
@@ -89,7 +91,9 @@ type roleBase struct{ iamv1alpha2.RoleBase }
 
 func (b *roleBase) object() client.Object      { return &b.RoleBase }
 func (b *roleBase) status() *iamv1beta1.Status { return &b.Status }
-func (b *roleBase) copied() source             { return &roleBase{*b.DeepCopy()} }
+func (b *roleBase) copied() source { //nolint:ireturn // of either kind
+	return &roleBase{*b.DeepCopy()}
+}
 
 func (b *roleBase) read() (*access.Definition, error) {
 	return access.ReadRoleBase(b.Annotations, b.Role)
@@ -165,7 +169,7 @@ func verdict(definition *access.Definition, err error) kube.Report {
 	switch {
 	case definition == nil:
 		report.Reason = reasonInactive
-		report.Message = "Nothing is made of it: a template of 3.x, or a role of the whole cluster, which is one object."
+		report.Message = "Nothing is made of it: it is a template of 3.x, or a role of the whole cluster."
 	case !definition.Custom && isOurs(definition):
 		report.Reason = reasonInactive
 		report.Message = fmt.Sprintf("The built-in role %q of this manager counts in its place. Set the annotation "+

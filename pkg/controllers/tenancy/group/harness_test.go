@@ -76,6 +76,7 @@ func subject(t *testing.T) harness.Subject {
 					[]byte(`{"metadata":{"finalizers":null}}`)))
 			}},
 		},
+		Seeds:    6,
 		MaxReads: 40, MaxWrites: 12,
 	}
 }

@@ -67,6 +67,7 @@ func subject(t *testing.T) harness.Subject {
 			{Name: "a group is taken off", World: "plain", Make: patchUser(`{"spec":{"groups":["by-hand"]}}`)},
 			{Name: "the record goes", World: "plain", Make: patchUser(`{"metadata":{"annotations":{"iam.kubesphere.io/bound-groups":null}}}`)},
 		},
+		Seeds:    6,
 		MaxReads: 100, MaxWrites: 12,
 	}
 }

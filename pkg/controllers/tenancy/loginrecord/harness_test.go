@@ -56,6 +56,7 @@ func subject(t *testing.T) harness.Subject {
 			})
 		},
 		Worlds:   worlds(),
+		Seeds:    6,
 		MaxReads: 3, MaxWrites: 10,
 		NoConditions: true,
 	}

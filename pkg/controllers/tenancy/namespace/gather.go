@@ -28,10 +28,11 @@ type snapshot struct {
 
 // gather reads from the caches, without copying: nothing of it is changed.
 func (r *Reconciler) gather(ctx context.Context, object *metav1.PartialObjectMetadata) (snapshot, error) {
-	common, errCluster := r.platform.Read(ctx)
+	common, errCommon := r.platform.Read(ctx)
 	namespace, errNamespace := r.gatherNamespace(ctx, object)
+	found := snapshot{object: object, cluster: common.Cluster, namespace: namespace}
 
-	return snapshot{object: object, cluster: common.Cluster, namespace: namespace}, errors.Join(errCluster, errNamespace)
+	return found, errors.Join(errCommon, errNamespace)
 }
 
 func (r *Reconciler) gatherNamespace(
@@ -63,6 +64,7 @@ func (r *Reconciler) gatherNamespace(
 	namespace.Grants = access.Grants(name, roles.Items, bindings.Items)
 
 	var err error
+
 	namespace.Frozen, err = r.isFrozen(ctx, object, workspace)
 
 	return namespace, err

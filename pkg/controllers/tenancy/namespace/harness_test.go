@@ -81,6 +81,7 @@ func build(t *testing.T, scheme *runtime.Scheme, environment harness.Environment
 	t.Helper()
 
 	specs := map[schema.GroupVersionKind]stores.Spec{}
+
 	for _, cached := range namespace.Descriptor(access.ProfileAuto).Caches {
 		if cached.Depth == stores.Digested {
 			specs[cached.Kind] = cached
@@ -189,7 +190,9 @@ func stray(in string) *rbacv1.RoleBinding {
 				"app.kubernetes.io/component":  access.Component,
 			},
 		},
-		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: access.WorkspaceRoleName("gone")},
+		RoleRef: rbacv1.RoleRef{
+			APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: access.WorkspaceRoleName("gone"),
+		},
 	}
 }
 

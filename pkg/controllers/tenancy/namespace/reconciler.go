@@ -183,7 +183,7 @@ func isTerminating(err error) bool {
 		return false
 	}
 
-	joined, isJoined := err.(interface{ Unwrap() []error }) //nolint:errorlint // each of the joined is looked at
+	joined, isJoined := err.(interface{ Unwrap() []error })
 	if !isJoined {
 		return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 	}

@@ -44,6 +44,7 @@ func subject(t *testing.T) harness.Subject {
 		},
 		Worlds:   worlds(),
 		Drifts:   drifts(),
+		Seeds:    6,
 		MaxReads: 4, MaxWrites: 4,
 		// Namespaces are labelled, never made, and stay when the assignment goes.
 		Unrepaired: isForeign,

@@ -158,7 +158,7 @@ func (r *Reader) compute(have *found) (Platform, error) {
 
 	return Platform{
 		Cluster: access.Cluster{
-			Shapes: r.profile.Resolve(len(have.roleBases.Items), len(have.builtinRoles.Items)),
+			Shapes: access.Resolve(r.profile, len(have.roleBases.Items), len(have.builtinRoles.Items)),
 			Roles:  access.Roles(access.ScopeNamespace, groups, definitions),
 			Groups: groups,
 		},

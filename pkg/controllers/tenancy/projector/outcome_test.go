@@ -346,7 +346,9 @@ func TestTemplatesThatGoWithTheirDefinitionTakeNothing(t *testing.T) {
 	}, s.client.Scheme(), func(d *manager.Dependencies) { d.Live = s.client }) // which has no definitions
 	s.run(client.ObjectKey{Name: "r"})
 
-	if s.exists(role); len(role.Rules) != 2 {
+	s.exists(role)
+
+	if len(role.Rules) != 2 {
 		t.Errorf("%+v", role.Rules)
 	}
 }

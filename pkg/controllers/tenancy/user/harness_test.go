@@ -64,6 +64,7 @@ func subject(t *testing.T) harness.Subject {
 		},
 		Worlds:   worlds(),
 		Drifts:   drifts(),
+		Seeds:    6,
 		MaxReads: 11, MaxWrites: 20,
 		// The hash has a random salt, and times depend on who came when.
 		Volatile:     []string{"password", iamv1beta1.LastPasswordChangeAnnotation, "lastLoginTime"},

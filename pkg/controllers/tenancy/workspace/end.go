@@ -43,7 +43,7 @@ func (r *Reconciler) end(
 	}
 
 	if comesBack {
-		more, err := r.eachOf(ctx, namespaces, r.disown)
+		more, err := eachOf(ctx, namespaces, r.disown)
 		if more || err != nil {
 			return again(more, err)
 		}
@@ -98,7 +98,7 @@ func (r *Reconciler) comesBack(ctx context.Context, workspace *tenantv1beta1.Wor
 func (r *Reconciler) orphan(
 	ctx context.Context, workspace *tenantv1beta1.Workspace, namespaces []metav1.PartialObjectMetadata,
 ) (reconcile.Result, error) {
-	more, err := r.eachOf(ctx, namespaces, r.free)
+	more, err := eachOf(ctx, namespaces, r.free)
 
 	return again(more, errors.Join(err, r.report(ctx, workspace, nil, kube.Report{
 		State: kube.StateProgressing, Reason: reasonOrphaning,
@@ -131,7 +131,7 @@ func (r *Reconciler) cascade(
 		return kube.Result(err)
 	}
 
-	more, err := r.eachOf(ctx, namespaces, r.deleteNamespace)
+	more, err := eachOf(ctx, namespaces, r.deleteNamespace)
 
 	return again(more, errors.Join(err, r.report(ctx, workspace, nil, kube.Report{
 		State: kube.StateProgressing, Reason: reasonCascading,
@@ -163,7 +163,7 @@ func (r *Reconciler) confirm(ctx context.Context, workspace *tenantv1beta1.Works
 }
 
 // eachOf does something to the first of many, and tells whether there are more.
-func (r *Reconciler) eachOf(
+func eachOf(
 	ctx context.Context, namespaces []metav1.PartialObjectMetadata,
 	do func(context.Context, *metav1.PartialObjectMetadata) (bool, error),
 ) (bool, error) {

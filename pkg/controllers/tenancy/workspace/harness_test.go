@@ -132,26 +132,26 @@ func worlds() []harness.World {
 			newWorkspace("a"), limited(1), newNamespace("a-1", "a"), madeByMember("a-2", "a"), madeByMember("a-3", "a"),
 		}},
 		{Name: "let go", Together: true, Objects: []client.Object{
-			ending("a", ""), newNamespace("a-1", "a"), ownedByWorkspace("a-2", "a"), newNamespace("b-1", "b"),
+			ending(""), newNamespace("a-1", "a"), ownedByWorkspace("a-2", "a"), newNamespace("b-1", "b"),
 		}},
 		{Name: "coming back", Together: true, Objects: []client.Object{
 			&tenantv1beta1.WorkspaceTemplate{ObjectMeta: metav1.ObjectMeta{Name: "a"}},
-			ending("a", "Foreground"), newNamespace("a-1", "a"),
+			ending("Foreground"), newNamespace("a-1", "a"),
 		}},
 		{Name: "cascade", Together: true, Objects: []client.Object{
-			ending("a", "Foreground"), newNamespace("a-1", "a"), newNamespace("a-2", "a"), newNamespace("b-1", "b"),
+			ending("Foreground"), newNamespace("a-1", "a"), newNamespace("a-2", "a"), newNamespace("b-1", "b"),
 		}},
 		{Name: "cascade held", Together: true, Objects: []client.Object{
-			ending("a", "Background"), newNamespace("a-1", "a"), protected("a-2", "a"),
+			ending("Background"), newNamespace("a-1", "a"), protected("a-2", "a"),
 		}},
 		{Name: "unknown propagation", Together: true, Fails: true, Objects: []client.Object{
-			ending("a", "Backwards"), newNamespace("a-1", "a"),
+			ending("Backwards"), newNamespace("a-1", "a"),
 		}},
 	}
 }
 
-func ending(name, propagation string) *tenantv1beta1.Workspace {
-	workspace := newWorkspace(name, tenantv1beta1.CascadingDeletionFinalizer)
+func ending(propagation string) *tenantv1beta1.Workspace {
+	workspace := newWorkspace("a", tenantv1beta1.CascadingDeletionFinalizer)
 	workspace.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
 
 	if propagation != "" {

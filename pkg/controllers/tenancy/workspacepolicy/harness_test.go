@@ -56,6 +56,7 @@ func subject(t *testing.T) harness.Subject {
 			return built.Reconciler
 		},
 		Worlds:   worlds(),
+		Seeds:    6,
 		MaxReads: 2, MaxWrites: 1,
 		// Workspaces are looked at and never made or changed.
 		Unrepaired: isWorkspace,

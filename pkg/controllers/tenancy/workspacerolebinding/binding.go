@@ -212,7 +212,7 @@ func resolve(binding *iamv1beta1.WorkspaceRoleBinding, role *iamv1beta1.Workspac
 			"roleRef.name: there is no WorkspaceRole %s: create it, or bind another", binding.RoleRef.Name))
 	case role.Labels[tenantv1beta1.WorkspaceLabel] != workspace:
 		return condition(kube.ConditionResolvedRefs, reasonOtherWorkspace, fmt.Sprintf(
-			"roleRef.name: WorkspaceRole %s belongs to workspace %q, the binding to %q: bind a role of the same workspace",
+			"roleRef.name: WorkspaceRole %s belongs to workspace %q, the binding to %q: bind a role of the same one",
 			role.Name, role.Labels[tenantv1beta1.WorkspaceLabel], workspace))
 	}
 
