@@ -186,6 +186,11 @@ func TestControllersRequireTheRevisions(t *testing.T) {
 			t.Fatal(err)
 		}
 
+		// No controller has anything to do with categories; they are there for who shows role templates.
+		if definition.Spec.Names.Kind == "Category" {
+			continue
+		}
+
 		if required := requiredRevisions(definition); !slices.Contains(required, found.Revision) {
 			t.Errorf("%s has %s %d, the controllers require %v: the marker of its type and SchemaRevision differ",
 				found.Definition, definitions.RevisionAnnotation, found.Revision, required)

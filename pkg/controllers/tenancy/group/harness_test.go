@@ -250,7 +250,7 @@ func TestDeletionWaitsForMembers(t *testing.T) {
 	w.run(t, "devs")
 
 	const waits = "Waiting for these to go: the group in spec.groups of User alice, " +
-		"which the controller \"groupbinding\""
+		"which the controller \"group-binding\""
 	if got := w.ready(t, "devs"); got.Reason != "Deleting" || !strings.HasPrefix(got.Message, waits) {
 		t.Errorf("%s: %s", got.Reason, got.Message)
 	}

@@ -195,7 +195,7 @@ func deleting(found []traces.Trace, members []string) kube.Report {
 
 	if len(members) > 0 {
 		message += "the group in spec.groups of User " + accounts.Names(slices.Clone(members)) +
-			`, which the controller "groupbinding" takes off`
+			`, which the controller "group-binding" takes off`
 	}
 
 	return kube.Report{State: kube.StateProgressing, Reason: reasonDeleting, Message: message}

@@ -13,12 +13,13 @@ import (
 )
 
 // Name of the controller.
-const Name = "groupbinding"
+const Name = "group-binding"
 
 // Descriptor describes the controller.
 func Descriptor() manager.Descriptor {
 	return manager.Descriptor{
 		Name:     Name,
+		Aliases:  []string{"groupbinding"},
 		Domain:   manager.Tenancy,
 		Summary:  "Makes the users that each GroupBinding names members of its group.",
 		Gate:     features.GroupBinding,

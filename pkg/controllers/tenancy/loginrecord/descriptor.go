@@ -13,12 +13,13 @@ import (
 )
 
 // Name of the controller.
-const Name = "loginrecord"
+const Name = "login-record"
 
 // Descriptor describes the controller.
 func Descriptor(settings accounts.Settings) manager.Descriptor {
 	return manager.Descriptor{
 		Name:     Name,
+		Aliases:  []string{"loginrecord"},
 		Domain:   manager.Tenancy,
 		Summary:  "Deletes login records that are old, too many, or of users that do not exist.",
 		Gate:     features.LoginRecord,

@@ -13,7 +13,7 @@ import (
 )
 
 // Name of the controller.
-const Name = "namespaceassignment"
+const Name = "namespace-assignment"
 
 // Descriptor describes the controller.
 func Descriptor() manager.Descriptor {

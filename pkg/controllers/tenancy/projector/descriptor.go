@@ -37,6 +37,7 @@ func kinds() []kind {
 func (k kind) descriptor() manager.Descriptor {
 	return manager.Descriptor{
 		Name:        k.controller,
+		Aliases:     k.aliases(),
 		Domain:      manager.Tenancy,
 		Summary:     k.summary,
 		Gate:        k.gate,
@@ -52,6 +53,15 @@ func (k kind) descriptor() manager.Descriptor {
 			return newRole(k, dependencies)
 		},
 	}
+}
+
+// aliases are what KubeSphere called what the controller does: the same, without hyphens.
+func (k kind) aliases() []string {
+	if alias := strings.ReplaceAll(k.controller, "-", ""); alias != k.controller {
+		return []string{alias}
+	}
+
+	return nil
 }
 
 func (k kind) requires() []manager.Required {

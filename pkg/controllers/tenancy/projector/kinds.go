@@ -17,7 +17,7 @@ const (
 
 func globalRole() kind {
 	return kind{
-		controller: "globalrole", gate: features.GlobalRole,
+		controller: "global-role", gate: features.GlobalRole,
 		summary: "Makes the native ClusterRole of each GlobalRole, of its rules and templates.",
 		source:  &iamv1beta1.GlobalRole{}, kind: kindGlobalRole, resource: "globalroles",
 		native: &rbacv1.ClusterRole{}, nativeKind: kindClusterRole, nativeResource: "clusterroles",
@@ -37,7 +37,7 @@ func role() kind {
 
 func clusterRole() kind {
 	return kind{
-		controller: "clusterrole", gate: features.ClusterRole,
+		controller: "cluster-role", gate: features.ClusterRole,
 		summary: "Makes the native ClusterRole of each ClusterRole of iam.kubesphere.io, of its rules and templates.",
 		source:  &iamv1beta1.ClusterRole{}, kind: kindClusterRole, resource: "clusterroles",
 		native: &rbacv1.ClusterRole{}, nativeKind: kindClusterRole, nativeResource: "clusterroles",
@@ -47,7 +47,7 @@ func clusterRole() kind {
 
 func globalRoleBinding() kind {
 	return kind{
-		controller: "globalrolebinding", gate: features.GlobalRoleBinding,
+		controller: "global-role-binding", gate: features.GlobalRoleBinding,
 		summary: "Makes GlobalRoleBindings count for kubectl.",
 		source:  &iamv1beta1.GlobalRoleBinding{}, kind: "GlobalRoleBinding", resource: "globalrolebindings",
 		native: &rbacv1.ClusterRoleBinding{}, nativeKind: "ClusterRoleBinding", nativeResource: "clusterrolebindings",
@@ -58,7 +58,7 @@ func globalRoleBinding() kind {
 
 func roleBinding() kind {
 	return kind{
-		controller: "rolebinding", gate: features.RoleBinding, isNamespaced: true, isCrowded: true,
+		controller: "role-binding", gate: features.RoleBinding, isNamespaced: true, isCrowded: true,
 		summary: "Makes RoleBindings of iam.kubesphere.io count for kubectl.",
 		source:  &iamv1beta1.RoleBinding{}, kind: "RoleBinding", resource: "rolebindings",
 		native: &rbacv1.RoleBinding{}, nativeKind: "RoleBinding", nativeResource: "rolebindings",
@@ -69,7 +69,7 @@ func roleBinding() kind {
 
 func clusterRoleBinding() kind {
 	return kind{
-		controller: "clusterrolebinding", gate: features.ClusterRoleBinding,
+		controller: "cluster-role-binding", gate: features.ClusterRoleBinding,
 		summary: "Makes ClusterRoleBindings of iam.kubesphere.io count for kubectl.",
 		source:  &iamv1beta1.ClusterRoleBinding{}, kind: "ClusterRoleBinding", resource: "clusterrolebindings",
 		native: &rbacv1.ClusterRoleBinding{}, nativeKind: "ClusterRoleBinding", nativeResource: "clusterrolebindings",

@@ -27,7 +27,7 @@ import (
 )
 
 // Name of the controller.
-const Name = "serviceaccount"
+const Name = "service-account"
 
 // Guard is the name of the ValidatingAdmissionPolicy, and of its binding, without which the annotation counts for
 // nothing. It refuses to set or change the annotation to those who may not bind the role.
@@ -37,6 +37,7 @@ const Guard = "ks-service-account-roles"
 func Descriptor() manager.Descriptor {
 	return manager.Descriptor{
 		Name:    Name,
+		Aliases: []string{"serviceaccount"},
 		Domain:  manager.Tenancy,
 		Summary: "Gives ServiceAccounts the role that their annotation names, where an admission policy guards it.",
 		Gate:    features.ServiceAccount,

@@ -12,7 +12,7 @@ import (
 )
 
 // Name of the controller.
-const Name = "workspacepolicy"
+const Name = "workspace-policy"
 
 // Descriptor describes the controller.
 func Descriptor() manager.Descriptor {
