@@ -55,11 +55,11 @@ func measure(
 // counts are all that a test judges: they are the same on any machine.
 func counts() []report.Kind { return []report.Kind{report.Count} }
 
-// TestSmoke plays all phases on a fiftieth of T10. Nothing timed is judged.
+// TestSmoke plays all phases on a hundredth of T10. Nothing timed is judged.
 func TestSmoke(t *testing.T) {
 	t.Parallel()
 
-	options := options(t, scale.T10().Divided(50))
+	options := options(t, scale.T10().Divided(100))
 	options.Workers, options.Edits = []int{8}, 5
 
 	result, verdicts := measure(t, options, counts(), "")
@@ -95,7 +95,7 @@ func TestConvergedRestart(t *testing.T) {
 
 	size := scale.ManyWorkspaces()
 	if os.Getenv("KS_SCALE") != "full" {
-		size = size.Divided(10)
+		size = size.Divided(25)
 	}
 
 	_, verdicts := measure(t, options(t, size), counts(), "restart.")
