@@ -27,7 +27,7 @@ func TestLive(t *testing.T) {
 	}
 
 	for _, subject := range []func(*testing.T) harness.Subject{
-		globalRoleSubject, roleSubject, globalRoleBindingSubject, roleBindingSubject,
+		roleSubject, globalRoleBindingSubject, // one of the cluster, one of a namespace; a role, a binding
 	} {
 		s := subject(t)
 		s.Seeds = 1
