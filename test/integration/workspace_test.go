@@ -282,7 +282,8 @@ func checkChildren(ctx context.Context, roleName string) error {
 		Roles: []string{"drift-admin", "drift-regular", "drift-self-provisioner", "drift-viewer"},
 	}, []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}})
 
-	isRight := workspace.DeletionTimestamp.IsZero() && workspace.Spec.Manager == "alice" && cmp.Diff(rules, role.Rules) == "" &&
+	isRight := workspace.DeletionTimestamp.IsZero() && workspace.Spec.Manager == "alice" &&
+		cmp.Diff(rules, role.Rules) == "" &&
 		role.Labels[tenancy.ManagedByLabel] == tenancy.ManagedBy &&
 		binding.RoleRef.Name == roleName && len(binding.Subjects) == 1 && binding.Subjects[0].Name == "alice"
 	if !isRight {
