@@ -2,11 +2,9 @@ package kube
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -49,13 +47,5 @@ func RemoveFinalizers(ctx context.Context, c client.Writer, obj client.Object, n
 }
 
 func patchFinalizers(ctx context.Context, c client.Writer, obj client.Object, finalizers []string) error {
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
-		"resourceVersion": obj.GetResourceVersion(),
-		"finalizers":      finalizers,
-	}})
-	if err != nil {
-		return fmt.Errorf("encoding the patch: %w", err)
-	}
-
-	return c.Patch(ctx, obj, client.RawPatch(types.MergePatchType, patch))
+	return PatchMetadata(ctx, c, obj, map[string]any{"finalizers": finalizers})
 }

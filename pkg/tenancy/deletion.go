@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
@@ -74,6 +75,19 @@ func Obstacles(members []Member) []string {
 // IsSystemNamespace tells whether a namespace is one of Kubernetes or of the platform.
 func IsSystemNamespace(name string) bool {
 	return name == "default" || strings.HasPrefix(name, "kube-") || strings.HasPrefix(name, "kubesphere-")
+}
+
+// ForeignOwners are the owner references that are not of a workspace, as 3.x set them on namespaces: those the garbage
+// collector would delete the namespace by when its workspace goes, or is made anew under another UID.
+func ForeignOwners(owners []metav1.OwnerReference) []metav1.OwnerReference {
+	return slices.DeleteFunc(slices.Clone(owners), OwnsAsWorkspace)
+}
+
+// OwnsAsWorkspace tells whether an owner reference is that of a workspace.
+func OwnsAsWorkspace(owner metav1.OwnerReference) bool {
+	group, _, _ := strings.Cut(owner.APIVersion, "/")
+
+	return group == tenantv1beta1.GroupName
 }
 
 // shown is how many names a message has room for.

@@ -282,3 +282,17 @@ func TestObstacles(t *testing.T) {
 		t.Errorf("obstacles (-want +got):\n%s", diff)
 	}
 }
+
+// Owner references of others are never taken off a namespace.
+func TestForeignOwners(t *testing.T) {
+	t.Parallel()
+
+	foreign := metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "Workspace", Name: "theirs"}
+	owners := []metav1.OwnerReference{
+		{APIVersion: "tenant.kubesphere.io/v1alpha1", Kind: "Workspace", Name: "ours"}, foreign,
+	}
+
+	if diff := cmp.Diff([]metav1.OwnerReference{foreign}, tenancy.ForeignOwners(owners)); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+}

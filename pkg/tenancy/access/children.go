@@ -12,13 +12,14 @@ import (
 	iamapply "github.com/ks-core/ks-controller-manager/api/applyconfiguration/iam/v1beta1"
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy/roles"
 )
 
 const (
-	managedByLabel = "app.kubernetes.io/managed-by"
-	managedBy      = "ks-controller-manager"
-	componentLabel = "app.kubernetes.io/component"
+	managedByLabel = tenancy.ManagedByLabel
+	managedBy      = tenancy.ManagedBy
+	componentLabel = tenancy.ComponentLabel
 
 	// Component is the value of the label app.kubernetes.io/component on what this package makes.
 	Component = "namespace"

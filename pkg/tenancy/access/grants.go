@@ -1,7 +1,6 @@
 package access
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/tenancy/projection"
 )
 
 func compareNames(a, b string) int { return strings.Compare(a, b) }
@@ -49,7 +49,7 @@ func Grants(
 
 	for _, name := range slices.Sorted(maps.Keys(byRole)) {
 		if grant := byRole[name]; len(grant.Subjects) > 0 {
-			grants = append(grants, Grant{Role: grant.Role, Subjects: sortSubjects(grant.Subjects)})
+			grants = append(grants, Grant{Role: grant.Role, Subjects: projection.Sorted(grant.Subjects)})
 		}
 	}
 
@@ -90,44 +90,17 @@ func Subjects(subjects []rbacv1.Subject) ([]rbacv1.Subject, field.ErrorList) {
 		valid = append(valid, normal)
 	}
 
-	return sortSubjects(valid), errs
+	return projection.Sorted(valid), errs
 }
 
 func normalSubject(subject rbacv1.Subject, path *field.Path) (rbacv1.Subject, *field.Error) {
-	normal := rbacv1.Subject{Kind: subject.Kind, Name: subject.Name}
-
-	if subject.Name == "" {
-		return normal, field.Required(path.Child("name"), "the name of the user, group or service account")
+	normal, err := projection.Complete(subject, path)
+	if err != nil || normal.Name != "system:anonymous" && normal.Name != "system:unauthenticated" {
+		return normal, err
 	}
 
-	switch subject.Kind {
-	case rbacv1.ServiceAccountKind:
-		normal.Namespace = subject.Namespace
-		if subject.Namespace == "" {
-			return normal, field.Required(path.Child("namespace"), "the namespace of the service account")
-		}
-	case rbacv1.UserKind, rbacv1.GroupKind:
-		normal.APIGroup = rbacv1.GroupName
-		if subject.Name == "system:anonymous" || subject.Name == "system:unauthenticated" {
-			return normal, field.Forbidden(path.Child("name"),
-				subject.Name+" is everybody who has not logged in; name users or groups")
-		}
-	default:
-		return normal, field.NotSupported(path.Child("kind"), subject.Kind,
-			[]string{rbacv1.UserKind, rbacv1.GroupKind, rbacv1.ServiceAccountKind})
-	}
-
-	return normal, nil
-}
-
-func sortSubjects(subjects []rbacv1.Subject) []rbacv1.Subject {
-	subjects = slices.Clone(subjects)
-	slices.SortFunc(subjects, func(a, b rbacv1.Subject) int {
-		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Namespace, b.Namespace),
-			strings.Compare(a.Name, b.Name))
-	})
-
-	return slices.Compact(subjects)
+	return normal, field.Forbidden(path.Child("name"),
+		normal.Name+" is everybody who has not logged in; name users or groups")
 }
 
 // Projected tells whether workspace roles are effective in the namespaces of a workspace. Those of the platform

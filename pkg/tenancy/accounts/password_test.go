@@ -177,7 +177,7 @@ func FuzzPasswordPatchNeverLeaks(f *testing.F) {
 	f.Fuzz(func(t *testing.T, password, before, after string) {
 		password = strings.ToValidUTF8(password, "?") // as all that comes through the API
 		if !accounts.IsPlain(password) || len(password) < 8 {
-			t.Skip()
+			return // nothing to hash
 		}
 
 		applied, err := json.Marshal(map[string]any{"spec": map[string]any{

@@ -100,7 +100,7 @@ func StepFor(kind Kind, object *metav1.PartialObjectMetadata, options Options) (
 // takeOffNamespace takes off what is peculiar to namespaces. They are never deleted.
 func takeOffNamespace(step *Step, options Options) {
 	for _, owner := range step.object.OwnerReferences {
-		if isWorkspace(owner) {
+		if tenancy.OwnsAsWorkspace(owner) {
 			step.Owners = append(step.Owners, owner.Kind+"/"+owner.Name)
 		}
 	}
@@ -161,12 +161,6 @@ func isManaged(object *metav1.PartialObjectMetadata) bool {
 	return object.Labels[tenancy.ManagedByLabel] == tenancy.ManagedBy
 }
 
-func isWorkspace(owner metav1.OwnerReference) bool {
-	group, _, _ := strings.Cut(owner.APIVersion, "/")
-
-	return group == tenantv1beta1.GroupName
-}
-
 // Patch returns the merge patch that takes off what is to be taken off, under the resourceVersion that was looked at:
 // what somebody writes meanwhile is looked at anew. Nil: there is nothing to take off.
 func (s Step) Patch() ([]byte, error) {
@@ -181,7 +175,7 @@ func (s Step) Patch() ([]byte, error) {
 	}
 
 	if len(s.Owners) > 0 {
-		metadata["ownerReferences"] = slices.DeleteFunc(slices.Clone(s.object.OwnerReferences), isWorkspace)
+		metadata["ownerReferences"] = tenancy.ForeignOwners(s.object.OwnerReferences)
 	}
 
 	if len(s.Labels) > 0 {

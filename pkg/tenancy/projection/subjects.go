@@ -56,8 +56,7 @@ func HoldersOf(subjects []rbacv1.Subject, scope Scope) Holders {
 		holders.add(subject, scope, field.NewPath("subjects").Index(i))
 	}
 
-	slices.SortFunc(holders.Subjects, compareSubjects)
-	holders.Subjects = slices.Compact(holders.Subjects)
+	holders.Subjects = Sorted(holders.Subjects)
 
 	for _, list := range []*[]string{&holders.Users, &holders.Refused} {
 		slices.Sort(*list)
@@ -68,7 +67,7 @@ func HoldersOf(subjects []rbacv1.Subject, scope Scope) Holders {
 }
 
 func (h *Holders) add(subject rbacv1.Subject, scope Scope, path *field.Path) {
-	complete, problem := completed(subject, path)
+	complete, problem := Complete(subject, path)
 
 	switch {
 	case problem != nil:
@@ -84,9 +83,9 @@ func (h *Holders) add(subject rbacv1.Subject, scope Scope, path *field.Path) {
 	}
 }
 
-// completed returns a subject as Kubernetes wants it. Of the API group nothing is kept: old clients wrote this or
+// Complete returns a subject as Kubernetes wants it. Of the API group nothing is kept: old clients wrote this or
 // that there, and there is one for each kind.
-func completed(subject rbacv1.Subject, path *field.Path) (rbacv1.Subject, *field.Error) {
+func Complete(subject rbacv1.Subject, path *field.Path) (rbacv1.Subject, *field.Error) {
 	if subject.Name == "" {
 		return rbacv1.Subject{}, field.Required(path.Child("name"), "name whom you mean")
 	}
@@ -114,6 +113,14 @@ func isForbidden(subject rbacv1.Subject, scope Scope) bool {
 
 	return subject.Kind == rbacv1.GroupKind && (subject.Name == unauthenticated ||
 		scope == InCluster && (subject.Name == authenticated || subject.Name == allServiceAccounts))
+}
+
+// Sorted returns subjects in one order and without repetition.
+func Sorted(subjects []rbacv1.Subject) []rbacv1.Subject {
+	subjects = slices.Clone(subjects)
+	slices.SortFunc(subjects, compareSubjects)
+
+	return slices.Compact(subjects)
 }
 
 func compareSubjects(a, b rbacv1.Subject) int {

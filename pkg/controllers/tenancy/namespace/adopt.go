@@ -2,16 +2,16 @@ package namespace
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/kube"
+	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy/access"
 )
 
@@ -101,12 +101,7 @@ func (p *patch) dropLegacyFinalizers() {
 // dropWorkspaceOwners takes off the owner references that 3.x set. With them, the garbage collector deletes the
 // namespace when its workspace is deleted, or made anew under another UID. Those of others stay.
 func (p *patch) dropWorkspaceOwners() {
-	kept := slices.DeleteFunc(slices.Clone(p.object.OwnerReferences), func(owner metav1.OwnerReference) bool {
-		group, _, _ := strings.Cut(owner.APIVersion, "/")
-
-		return group == tenantv1beta1.GroupName
-	})
-
+	kept := tenancy.ForeignOwners(p.object.OwnerReferences)
 	if len(kept) != len(p.object.OwnerReferences) {
 		p.changes["ownerReferences"] = kept
 	}
@@ -138,14 +133,7 @@ func (r *Reconciler) patch(ctx context.Context, wanted *patch) error {
 		return nil
 	}
 
-	wanted.changes["resourceVersion"] = wanted.object.ResourceVersion
-
-	body, err := json.Marshal(map[string]any{"metadata": wanted.changes})
-	if err != nil {
-		return fmt.Errorf("encode the changes of namespace %s: %w", wanted.object.Name, err)
-	}
-
-	err = r.client.Patch(ctx, wanted.object.DeepCopy(), client.RawPatch(types.MergePatchType, body))
+	err := kube.PatchMetadata(ctx, r.client, wanted.object.DeepCopy(), wanted.changes)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("change the metadata of namespace %s: %w", wanted.object.Name, err)
 	}

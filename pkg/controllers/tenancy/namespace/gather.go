@@ -11,13 +11,11 @@ import (
 
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/platform"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy/access"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy/limits"
 )
-
-// indexOfWorkspace finds objects by the workspace they belong to.
-const indexOfWorkspace = "workspace"
 
 // snapshot is all that is known of one namespace and of what it depends on.
 type snapshot struct {
@@ -48,7 +46,7 @@ func (r *Reconciler) gatherNamespace(
 	var (
 		roles    iamv1beta1.WorkspaceRoleList
 		bindings iamv1beta1.WorkspaceRoleBindingList
-		inside   = client.MatchingFields{indexOfWorkspace: name}
+		inside   = client.MatchingFields{platform.ByWorkspace: name}
 	)
 
 	workspace := &tenantv1beta1.Workspace{}
@@ -92,7 +90,7 @@ func (r *Reconciler) isFrozen(
 	others := &metav1.PartialObjectMetadataList{}
 	others.SetGroupVersionKind(namespaceKind())
 
-	err := r.client.List(ctx, others, client.MatchingFields{indexOfWorkspace: workspace.Name},
+	err := r.client.List(ctx, others, client.MatchingFields{platform.ByWorkspace: workspace.Name},
 		client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return false, fmt.Errorf("list the namespaces of workspace %s: %w", workspace.Name, err)
@@ -113,16 +111,8 @@ func isAdmitted(object client.Object) bool {
 // indexes find what belongs to a workspace.
 func indexes() []manager.Index {
 	return []manager.Index{
-		{Object: manager.MetadataOf(namespaceKind()), Field: indexOfWorkspace, Value: workspaceOf},
-		{Object: &iamv1beta1.WorkspaceRole{}, Field: indexOfWorkspace, Value: workspaceOf},
-		{Object: &iamv1beta1.WorkspaceRoleBinding{}, Field: indexOfWorkspace, Value: workspaceOf},
+		platform.IndexByWorkspace(manager.MetadataOf(namespaceKind())),
+		platform.IndexByWorkspace(&iamv1beta1.WorkspaceRole{}),
+		platform.IndexByWorkspace(&iamv1beta1.WorkspaceRoleBinding{}),
 	}
-}
-
-func workspaceOf(object client.Object) []string {
-	if name := object.GetLabels()[tenantv1beta1.WorkspaceLabel]; name != "" {
-		return []string{name}
-	}
-
-	return nil
 }

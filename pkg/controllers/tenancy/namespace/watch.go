@@ -69,7 +69,7 @@ type finder struct{ reader client.Reader }
 
 // inWorkspace finds the namespaces of a workspace.
 func (f finder) inWorkspace(ctx context.Context, workspace client.Object) []reconcile.Request {
-	return f.list(ctx, client.MatchingFields{indexOfWorkspace: workspace.GetName()})
+	return f.list(ctx, client.MatchingFields{platform.ByWorkspace: workspace.GetName()})
 }
 
 // inWorkspaceOf finds the namespaces of the workspace that an object belongs to.
@@ -79,7 +79,7 @@ func (f finder) inWorkspaceOf(ctx context.Context, object client.Object) []recon
 		return nil
 	}
 
-	return f.list(ctx, client.MatchingFields{indexOfWorkspace: name})
+	return f.list(ctx, client.MatchingFields{platform.ByWorkspace: name})
 }
 
 func (f finder) everywhere(ctx context.Context) []reconcile.Request { return f.list(ctx) }

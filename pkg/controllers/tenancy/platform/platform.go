@@ -147,7 +147,7 @@ func (r *Reader) Read(ctx context.Context) (Platform, error) {
 }
 
 func (r *Reader) compute(have *found) (Platform, error) {
-	groups := groupsOf(have.services.Items)
+	groups := GroupsOf(have.services.Items)
 	definitions := access.Definitions(have.builtinRoles.Items, have.roleBases.Items)
 
 	for i := range definitions {
@@ -195,9 +195,9 @@ func complete(definition *access.Definition, templates []iamv1beta1.RoleTemplate
 	return nil
 }
 
-// groupsOf returns the API groups that the cluster serves, sorted, without the core group. An APIService is called
+// GroupsOf returns the API groups that the cluster serves, sorted, without the core group. An APIService is called
 // <version>.<group>.
-func groupsOf(services []metav1.PartialObjectMetadata) []string {
+func GroupsOf(services []metav1.PartialObjectMetadata) []string {
 	groups := make([]string, 0, len(services))
 
 	for i := range services {

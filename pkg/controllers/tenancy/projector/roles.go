@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/aggregate"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/platform"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy/projection"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy/roles"
@@ -106,17 +106,7 @@ func (r *roleProjector) groups(ctx context.Context, rules []rbacv1.PolicyRule) (
 		return nil, fmt.Errorf("list the APIs of the cluster: %w", err)
 	}
 
-	var groups []string
-
-	for i := range services.Items {
-		if _, group, _ := strings.Cut(services.Items[i].Name, "."); group != "" {
-			groups = append(groups, group)
-		}
-	}
-
-	slices.Sort(groups)
-
-	return slices.Compact(groups), nil
+	return platform.GroupsOf(services.Items), nil
 }
 
 // isWild tells whether rules speak of every API group.

@@ -2,17 +2,13 @@ package workspace
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -192,12 +188,12 @@ func eachOf(
 func (r *Reconciler) free(ctx context.Context, namespace *metav1.PartialObjectMetadata) (bool, error) {
 	return r.patch(ctx, namespace, map[string]any{
 		"labels":          map[string]any{tenantv1beta1.WorkspaceLabel: nil},
-		"ownerReferences": others(namespace.OwnerReferences),
+		"ownerReferences": tenancy.ForeignOwners(namespace.OwnerReferences),
 	})
 }
 
 func (r *Reconciler) disown(ctx context.Context, namespace *metav1.PartialObjectMetadata) (bool, error) {
-	kept := others(namespace.OwnerReferences)
+	kept := tenancy.ForeignOwners(namespace.OwnerReferences)
 	if len(kept) == len(namespace.OwnerReferences) {
 		return false, nil
 	}
@@ -205,26 +201,10 @@ func (r *Reconciler) disown(ctx context.Context, namespace *metav1.PartialObject
 	return r.patch(ctx, namespace, map[string]any{"ownerReferences": kept})
 }
 
-// others are the owner references that are not of a workspace.
-func others(owners []metav1.OwnerReference) []metav1.OwnerReference {
-	return slices.DeleteFunc(slices.Clone(owners), func(owner metav1.OwnerReference) bool {
-		group, _, _ := strings.Cut(owner.APIVersion, "/")
-
-		return group == tenantv1beta1.GroupName
-	})
-}
-
 func (r *Reconciler) patch(
 	ctx context.Context, namespace *metav1.PartialObjectMetadata, changes map[string]any,
 ) (bool, error) {
-	changes["resourceVersion"] = namespace.ResourceVersion
-
-	body, err := json.Marshal(map[string]any{"metadata": changes})
-	if err != nil {
-		return false, fmt.Errorf("encode the changes of namespace %s: %w", namespace.Name, err)
-	}
-
-	err = r.client.Patch(ctx, namespace, client.RawPatch(types.MergePatchType, body))
+	err := kube.PatchMetadata(ctx, r.client, namespace, changes)
 	if client.IgnoreNotFound(err) != nil {
 		return false, fmt.Errorf("let namespace %s go: %w", namespace.Name, err)
 	}

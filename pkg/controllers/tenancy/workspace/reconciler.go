@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/platform"
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
@@ -53,7 +54,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 
 	namespaces := metadataList()
-	if err := r.client.List(ctx, namespaces, client.MatchingFields{workspaceIndex: workspace.Name}); err != nil {
+	if err := r.client.List(ctx, namespaces, client.MatchingFields{platform.ByWorkspace: workspace.Name}); err != nil {
 		return reconcile.Result{}, fmt.Errorf("list the namespaces of the workspace: %w", err)
 	}
 

@@ -12,11 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/platform"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 )
-
-// workspaceIndex finds namespaces by the workspace they belong to.
-const workspaceIndex = "workspace"
 
 func watches(reader client.Reader) []manager.Watch {
 	byName := &handler.EnqueueRequestForObject{}
@@ -40,7 +38,7 @@ func watches(reader client.Reader) []manager.Watch {
 
 func indexes() []manager.Index {
 	return []manager.Index{
-		{Object: manager.MetadataOf(namespaceKind()), Field: workspaceIndex, Value: workspaceLabel},
+		platform.IndexByWorkspace(manager.MetadataOf(namespaceKind())),
 	}
 }
 
@@ -68,7 +66,7 @@ func all(reader client.Reader) handler.MapFunc {
 // carries its old and its new self, so both workspaces are woken.
 func workspaceOfNamespace(_ context.Context, namespace client.Object) []reconcile.Request {
 	var requests []reconcile.Request
-	for _, name := range workspaceLabel(namespace) {
+	for _, name := range platform.WorkspaceOf(namespace) {
 		requests = append(requests, request(name))
 	}
 
@@ -77,14 +75,6 @@ func workspaceOfNamespace(_ context.Context, namespace client.Object) []reconcil
 
 func request(workspace string) reconcile.Request {
 	return reconcile.Request{NamespacedName: types.NamespacedName{Name: workspace}}
-}
-
-func workspaceLabel(namespace client.Object) []string {
-	if name := namespace.GetLabels()[tenantv1beta1.WorkspaceLabel]; name != "" {
-		return []string{name}
-	}
-
-	return nil
 }
 
 // metadataList returns an empty list of namespaces as they are cached.

@@ -121,7 +121,7 @@ func (r *Reconciler) gather(ctx context.Context, role *iamv1beta1.WorkspaceRole)
 	var (
 		all      iamv1beta1.WorkspaceRoleList
 		bindings iamv1beta1.WorkspaceRoleBindingList
-		inside   = client.MatchingFields{indexOfWorkspace: name}
+		inside   = client.MatchingFields{platform.ByWorkspace: name}
 	)
 
 	workspace := &tenantv1beta1.Workspace{}
@@ -162,9 +162,9 @@ func subjectsOf(role *iamv1beta1.WorkspaceRole, grants []access.Grant) []rbacv1.
 func (r *Reconciler) apply(ctx context.Context, role string, native access.Native) error {
 	nsName, selfName := access.WorkspaceRoleName(role), access.WorkspaceRoleSelfName(role)
 
-	binding, errBinding := find(ctx, r.client, selfName, &rbacv1.ClusterRoleBinding{})
-	inNamespaces, errNamespaces := find(ctx, r.client, nsName, &rbacv1.ClusterRole{})
-	self, errSelf := find(ctx, r.client, selfName, &rbacv1.ClusterRole{})
+	binding, errBinding := kube.Find(ctx, r.client, selfName, &rbacv1.ClusterRoleBinding{})
+	inNamespaces, errNamespaces := kube.Find(ctx, r.client, nsName, &rbacv1.ClusterRole{})
+	self, errSelf := kube.Find(ctx, r.client, selfName, &rbacv1.ClusterRole{})
 
 	if err := errors.Join(errBinding, errNamespaces, errSelf); err != nil {
 		return err
@@ -198,22 +198,6 @@ func (r *Reconciler) applyOrRemove(
 	_, err := r.applier.Apply(ctx, have, wanted)
 
 	return err
-}
-
-// find returns an empty object for what does not exist.
-func find[T client.Object](ctx context.Context, reader client.Reader, name string, into T) (T, error) {
-	var none T
-
-	err := reader.Get(ctx, client.ObjectKey{Name: name}, into)
-	if err == nil {
-		return into, nil
-	}
-
-	if err = client.IgnoreNotFound(err); err != nil {
-		err = fmt.Errorf("read %T %s: %w", into, name, err)
-	}
-
-	return none, err
 }
 
 func (r *Reconciler) remove(ctx context.Context, object client.Object) error {

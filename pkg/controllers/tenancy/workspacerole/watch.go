@@ -20,9 +20,6 @@ import (
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy/access"
 )
 
-// indexOfWorkspace finds roles and bindings by the workspace they belong to.
-const indexOfWorkspace = "workspace"
-
 // watches wake a role by itself, by what was made of it, by its templates, and by all that its workspace's roles
 // depend on: whoever may write roles gets them named one by one.
 func watches(reader client.Reader) []manager.Watch {
@@ -49,22 +46,14 @@ func watches(reader client.Reader) []manager.Watch {
 
 func indexes() []manager.Index {
 	return append(aggregate.Indexes(&iamv1beta1.WorkspaceRole{}), []manager.Index{
-		{Object: &iamv1beta1.WorkspaceRole{}, Field: indexOfWorkspace, Value: workspaceOf},
-		{Object: &iamv1beta1.WorkspaceRoleBinding{}, Field: indexOfWorkspace, Value: workspaceOf},
+		platform.IndexByWorkspace(&iamv1beta1.WorkspaceRole{}),
+		platform.IndexByWorkspace(&iamv1beta1.WorkspaceRoleBinding{}),
 	}...)
 }
 
 // comesOrGoes lets only the news pass that there is one more or one less.
 func comesOrGoes() predicate.Predicate {
 	return predicate.LabelChangedPredicate{}
-}
-
-func workspaceOf(object client.Object) []string {
-	if name := object.GetLabels()[tenantv1beta1.WorkspaceLabel]; name != "" {
-		return []string{name}
-	}
-
-	return nil
 }
 
 // roleOfNative reads the role from the name of what was made of it: not every name can be a label.
@@ -85,13 +74,13 @@ func request(role string) reconcile.Request {
 type finder struct{ reader client.Reader }
 
 func (f finder) inWorkspace(ctx context.Context, workspace client.Object) []reconcile.Request {
-	return f.list(ctx, client.MatchingFields{indexOfWorkspace: workspace.GetName()})
+	return f.list(ctx, client.MatchingFields{platform.ByWorkspace: workspace.GetName()})
 }
 
 func (f finder) inWorkspaceOf(ctx context.Context, object client.Object) []reconcile.Request {
 	var requests []reconcile.Request
-	for _, name := range workspaceOf(object) {
-		requests = append(requests, f.list(ctx, client.MatchingFields{indexOfWorkspace: name})...)
+	for _, name := range platform.WorkspaceOf(object) {
+		requests = append(requests, f.list(ctx, client.MatchingFields{platform.ByWorkspace: name})...)
 	}
 
 	return requests

@@ -2,7 +2,6 @@ package workspacetemplate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,17 +10,14 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/platform"
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
 )
-
-// indexOfWorkspace finds roles and bindings by the workspace they belong to.
-const indexOfWorkspace = "workspace"
 
 // children are what belongs to a template, as the caches show it: what was made for it, and the roles and bindings
 // that others made for its workspace. Nil is what is not there.
@@ -36,10 +32,10 @@ func (r *Reconciler) gather(ctx context.Context, template string) (children, err
 	var (
 		roles    iamv1beta1.WorkspaceRoleList
 		bindings iamv1beta1.WorkspaceRoleBindingList
-		inside   = client.MatchingFields{indexOfWorkspace: template}
+		inside   = client.MatchingFields{platform.ByWorkspace: template}
 	)
 
-	workspace, errWorkspace := find(ctx, r.client, template, &tenantv1beta1.Workspace{})
+	workspace, errWorkspace := kube.Find(ctx, r.client, template, &tenantv1beta1.Workspace{})
 	errRoles := r.client.List(ctx, &roles, inside)
 	errBindings := r.client.List(ctx, &bindings, inside)
 
@@ -58,22 +54,6 @@ func (r *Reconciler) gather(ctx context.Context, template string) (children, err
 	}
 
 	return have, errors.Join(errWorkspace, errRoles, errBindings)
-}
-
-// find returns nil for what does not exist.
-func find[T client.Object](ctx context.Context, reader client.Reader, name string, into T) (T, error) {
-	var none T
-
-	err := reader.Get(ctx, client.ObjectKey{Name: name}, into)
-	if err == nil {
-		return into, nil
-	}
-
-	if err = client.IgnoreNotFound(err); err != nil {
-		err = fmt.Errorf("read %T %s: %w", into, name, err)
-	}
-
-	return none, err
 }
 
 // apply brings the children to what the plan says, and removes what an earlier plan has left.
@@ -174,15 +154,8 @@ func (r *Reconciler) tell(
 		return nil
 	}
 
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
-		"resourceVersion": workspace.ResourceVersion,
-		"annotations":     map[string]string{tenantv1beta1.DeletionPropagationAnnotation: wanted},
-	}})
-	if err != nil {
-		return fmt.Errorf("encode what becomes of the namespaces: %w", err)
-	}
-
-	if err := r.client.Patch(ctx, workspace, client.RawPatch(types.MergePatchType, patch)); err != nil {
+	changes := map[string]any{"annotations": map[string]string{tenantv1beta1.DeletionPropagationAnnotation: wanted}}
+	if err := kube.PatchMetadata(ctx, r.client, workspace, changes); err != nil {
 		return fmt.Errorf("tell Workspace %s what becomes of its namespaces: %w", workspace.Name, err)
 	}
 

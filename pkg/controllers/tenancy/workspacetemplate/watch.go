@@ -31,22 +31,14 @@ func watches(reader client.Reader) []manager.Watch {
 
 func indexes() []manager.Index {
 	return []manager.Index{
-		{Object: &iamv1beta1.WorkspaceRole{}, Field: indexOfWorkspace, Value: workspaceOf},
-		{Object: &iamv1beta1.WorkspaceRoleBinding{}, Field: indexOfWorkspace, Value: workspaceOf},
+		platform.IndexByWorkspace(&iamv1beta1.WorkspaceRole{}),
+		platform.IndexByWorkspace(&iamv1beta1.WorkspaceRoleBinding{}),
 	}
-}
-
-func workspaceOf(object client.Object) []string {
-	if name := object.GetLabels()[tenantv1beta1.WorkspaceLabel]; name != "" {
-		return []string{name}
-	}
-
-	return nil
 }
 
 func templateOf(_ context.Context, object client.Object) []reconcile.Request {
 	var requests []reconcile.Request
-	for _, name := range workspaceOf(object) {
+	for _, name := range platform.WorkspaceOf(object) {
 		requests = append(requests, request(name))
 	}
 
