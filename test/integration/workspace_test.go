@@ -208,6 +208,10 @@ func TestDriftIsRepaired(t *testing.T) {
 	waitReady(t, "drift")
 
 	role := metav1.ObjectMeta{Name: access.WorkspaceRoleSelfName("drift-admin")}
+
+	// A template is ready when its roles are there; what is native of them has a controller of its own.
+	eventually(t, "the children are there", func(ctx context.Context) error { return checkChildren(ctx, role.Name) })
+
 	drifts := map[string]func(context.Context) error{
 		"binding deleted": func(ctx context.Context) error {
 			return admin.Delete(ctx, &rbacv1.ClusterRoleBinding{ObjectMeta: role})
