@@ -111,6 +111,7 @@ func TestInstallingAndRemoving(t *testing.T) {
 	makeWorkspace(t, "shop", "dora")
 
 	run(t, commands.component)
+	kubectl(t, "wait", "--for=create", "--timeout=1m", "clusterrolebinding/"+access.WorkspaceRoleSelfName("shop-admin"))
 	checkThere(t, []string{
 		"clusterroles " + access.WorkspaceRoleSelfName("shop-admin"),
 		"clusterrolebindings " + access.WorkspaceRoleSelfName("shop-admin"),
