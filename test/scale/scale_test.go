@@ -68,8 +68,8 @@ func TestSmoke(t *testing.T) {
 	}
 
 	for resource, want := range map[string]int{
-		"workspacetemplates.tenant.kubesphere.io": 2, "namespaces": 200 + 5, "secrets": 400,
-		"users.iam.kubesphere.io": 10, "workspacerolebindings.iam.kubesphere.io": 6,
+		"workspacetemplates.tenant.kubesphere.io": 1, "namespaces": 100 + 5, "secrets": 200,
+		"users.iam.kubesphere.io": 10, "workspacerolebindings.iam.kubesphere.io": 4,
 	} {
 		if got := result.Objects[resource]; got < want {
 			t.Errorf("%d %s in the result, want at least %d", got, resource, want)
