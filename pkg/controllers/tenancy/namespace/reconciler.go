@@ -3,6 +3,7 @@ package namespace
 import (
 	"context"
 	"errors"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -97,7 +98,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	return kube.Result(err)
 }
 
-// ensure makes what is missing or different, and removes what should not be there.
+// ensure makes what is missing or different, and removes what should not be there. Bindings come first, for people
+// wait for them: where one is written, roles that are there already wait for the next run. The event of the binding
+// brings it, with low priority.
 func (r *Reconciler) ensure(ctx context.Context, found snapshot) error {
 	have := map[access.Kind]map[string]string{}
 	for kind, digests := range r.digests {
@@ -106,13 +109,19 @@ func (r *Reconciler) ensure(ctx context.Context, found snapshot) error {
 
 	var errs []error
 
-	for _, child := range access.Children(found.cluster, found.namespace) {
-		digest := have[child.Kind][child.Name]
+	bound := false
+
+	for _, child := range bindingsFirst(access.Children(found.cluster, found.namespace)) {
+		digest, exists := have[child.Kind][child.Name]
 		delete(have[child.Kind], child.Name)
 
-		if digest != child.Digest && digest != access.Going {
-			errs = append(errs, r.apply(ctx, found.namespace.Name, child))
+		isBinding := child.Kind == access.KindRoleBinding
+		if digest == child.Digest || digest == access.Going || (bound && exists && !isBinding) {
+			continue
 		}
+
+		errs = append(errs, r.apply(ctx, found.namespace.Name, child))
+		bound = bound || isBinding
 	}
 
 	for kind, strays := range have {
@@ -126,6 +135,21 @@ func (r *Reconciler) ensure(ctx context.Context, found snapshot) error {
 	}
 
 	return errors.Join(errs...)
+}
+
+// bindingsFirst keeps the order otherwise.
+func bindingsFirst(children []access.Child) []access.Child {
+	rank := func(child access.Child) int {
+		if child.Kind == access.KindRoleBinding {
+			return 0
+		}
+
+		return 1
+	}
+
+	slices.SortStableFunc(children, func(a, b access.Child) int { return rank(a) - rank(b) })
+
+	return children
 }
 
 // apply writes a child. A binding that refers to another role is made anew, for that never changes; the API server
