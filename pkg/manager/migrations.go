@@ -18,6 +18,10 @@ const (
 	// server that has not seen it yet would store them in the old version again.
 	migrationSettle = 2 * time.Minute
 
+	// firstGeneration is that of a definition that has not changed since it was made: what is stored of it can only be
+	// in its storage version, and there is no need to read it.
+	firstGeneration = 1
+
 	// migrateAgain is the pause after a migration that did not get to its end.
 	migrateAgain = 5 * time.Minute
 )
@@ -161,7 +165,7 @@ func (m *migrations) due(definition *definitions.Definition) (time.Duration, boo
 	if !seen || state.generation != definition.Generation {
 		state = &migrationState{
 			generation: definition.Generation, next: now.Add(m.settle),
-			row: MigrationRow{Definition: definition.Name},
+			row: MigrationRow{Definition: definition.Name, Done: definition.Generation == firstGeneration},
 		}
 		m.state[definition.Name] = state
 	}

@@ -63,7 +63,7 @@ func newMigrating() *migrating {
 
 // define has a kind defined in a generation.
 func (m *migrating) define(wanted definitions.Wanted, generation int64) {
-	m.defined[wanted] = &definitions.Definition{Name: wanted.Name(), Generation: generation}
+	m.defined[wanted] = &definitions.Definition{Name: wanted.Name(), Generation: 1 + generation}
 }
 
 // want looks at the definitions and compares what was migrated since the last time, and when to look again.
@@ -332,5 +332,18 @@ func TestMigratedKinds(t *testing.T) {
 
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("kinds that are ours (-want +got):\n%s", diff)
+	}
+}
+
+// A definition that never changed has nothing in another version, so a restart need not read it.
+func TestMigrationsLeaveTheFirstGenerationAlone(t *testing.T) {
+	t.Parallel()
+
+	unchanged := &migrations{clock: clocktesting.NewFakeClock(time.Now()), state: map[string]*migrationState{}}
+	for generation, want := range map[int64]bool{1: false, 2: true} {
+		_, pending := unchanged.due(&definitions.Definition{Name: "kinds.example.com", Generation: generation})
+		if pending != want {
+			t.Errorf("generation %d: pending %t, want %t", generation, pending, want)
+		}
 	}
 }
