@@ -98,7 +98,7 @@ func (s *Stores) observed(made *store, source lister) toolscache.ListerWatcher {
 }
 
 func (s *Stores) listerOf(spec Spec) (lister, error) {
-	if spec.Depth == Digested {
+	if spec.Depth == Digested && !spec.Digest.Metadata {
 		return s.typedLister(spec)
 	}
 

@@ -81,6 +81,9 @@ type Trim struct {
 type Digest struct {
 	Name string
 
+	// Metadata says that Of looks at the metadata alone: nothing else is asked for then.
+	Metadata bool
+
 	// Of returns a short string that tells apart what its users need to tell apart. Of
 	// an object for which it is empty nothing is kept. It holds on to nothing of the
 	// object.

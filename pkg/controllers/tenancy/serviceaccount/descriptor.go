@@ -67,17 +67,21 @@ func caches() []manager.Cached {
 		},
 		{
 			Kind: iamRoleKind(), Resource: "roles", Depth: manager.Digested,
-			Digest: manager.Digest{Name: "presence", Of: func(client.Object) string { return "1" }},
+			Digest: manager.Digest{
+				Name: "presence", Metadata: true, Of: func(client.Object) string { return "1" },
+			},
 		},
 		{
 			Kind: roleKind(), Resource: "roles", Depth: manager.Digested,
-			Digest: manager.Digest{Name: "presence under plain names", Of: func(object client.Object) string {
-				if strings.HasPrefix(object.GetName(), "kubesphere:") {
-					return ""
-				}
+			Digest: manager.Digest{
+				Name: "presence under plain names", Metadata: true, Of: func(object client.Object) string {
+					if strings.HasPrefix(object.GetName(), "kubesphere:") {
+						return ""
+					}
 
-				return "1"
-			}},
+					return "1"
+				},
+			},
 		},
 		{
 			Kind: guardKind(), Resource: "validatingadmissionpolicybindings", Depth: manager.Full, Name: Guard,
