@@ -1,6 +1,7 @@
 package stores_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -94,5 +95,27 @@ func TestDigestThatPanicsKeepsTheVersion(t *testing.T) {
 
 	if kept := digests.InNamespace(w.namespace)["black"]; kept != black.ResourceVersion {
 		t.Errorf("kept %q, want version %s", kept, black.ResourceVersion)
+	}
+}
+
+// Where the metadata will do, nothing else is asked for.
+func TestDigestOfMetadataSeesNothingElse(t *testing.T) {
+	w := newWorld(t)
+	w.configMap(t, "there", nil)
+
+	view := w.filled(t, stores.User{Name: "user"}, stores.Spec{
+		Kind: configMapKind(), Resource: "configmaps", Depth: stores.Digested, Namespace: w.namespace,
+		Digest: stores.Digest{Name: "type", Metadata: true, Of: func(object client.Object) string {
+			return fmt.Sprintf("%T", object)
+		}},
+	})
+
+	digests, err := view.Digests(configMapKind())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if got, want := digests.InNamespace(w.namespace)["there"], "*v1.PartialObjectMetadata"; got != want {
+		t.Errorf("the digest was given a %q, want %q", got, want)
 	}
 }

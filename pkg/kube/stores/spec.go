@@ -90,6 +90,11 @@ type Digest struct {
 	Of func(client.Object) string
 }
 
+// Presence is the digest of those who only ask which objects there are.
+func Presence() Digest {
+	return Digest{Name: "presence", Metadata: true, Of: func(client.Object) string { return "1" }}
+}
+
 // key tells stores apart: what has the same key is the same store.
 func (s Spec) key() string {
 	return strings.Join([]string{

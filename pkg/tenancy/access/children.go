@@ -68,8 +68,8 @@ type Namespace struct {
 	Grants  []Grant
 }
 
-// Children returns what should be in a namespace, always in the same order. One that is in no workspace gets
-// nothing, and a frozen one nothing that gives access.
+// Children returns what should be in a namespace, always in the same order, bindings first. One that is in no
+// workspace gets nothing, and a frozen one nothing that gives access.
 func Children(cluster Cluster, namespace Namespace) []Child {
 	if namespace.Workspace == "" {
 		return nil

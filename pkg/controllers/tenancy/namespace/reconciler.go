@@ -3,7 +3,6 @@ package namespace
 import (
 	"context"
 	"errors"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -98,9 +97,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	return kube.Result(err)
 }
 
-// ensure makes what is missing or different, and removes what should not be there. Bindings come first, for people
-// wait for them: where one is written, roles that are there already wait for the next run. The event of the binding
-// brings it, with low priority.
+// ensure makes what is missing or different, and removes what should not be there. Bindings are first among the
+// children, for people wait for them: where one is written, roles that are there already wait for the next run, which
+// the event of the binding brings with low priority. Nothing waits for a binding that is refused.
 func (r *Reconciler) ensure(ctx context.Context, found snapshot) error {
 	have := map[access.Kind]map[string]string{}
 	for kind, digests := range r.digests {
@@ -111,7 +110,7 @@ func (r *Reconciler) ensure(ctx context.Context, found snapshot) error {
 
 	bound := false
 
-	for _, child := range bindingsFirst(access.Children(found.cluster, found.namespace)) {
+	for _, child := range access.Children(found.cluster, found.namespace) {
 		digest, exists := have[child.Kind][child.Name]
 		delete(have[child.Kind], child.Name)
 
@@ -120,8 +119,9 @@ func (r *Reconciler) ensure(ctx context.Context, found snapshot) error {
 			continue
 		}
 
-		errs = append(errs, r.apply(ctx, found.namespace.Name, child))
-		bound = bound || isBinding
+		err := r.apply(ctx, found.namespace.Name, child)
+		errs = append(errs, err)
+		bound = bound || (isBinding && err == nil)
 	}
 
 	for kind, strays := range have {
@@ -135,21 +135,6 @@ func (r *Reconciler) ensure(ctx context.Context, found snapshot) error {
 	}
 
 	return errors.Join(errs...)
-}
-
-// bindingsFirst keeps the order otherwise.
-func bindingsFirst(children []access.Child) []access.Child {
-	rank := func(child access.Child) int {
-		if child.Kind == access.KindRoleBinding {
-			return 0
-		}
-
-		return 1
-	}
-
-	slices.SortStableFunc(children, func(a, b access.Child) int { return rank(a) - rank(b) })
-
-	return children
 }
 
 // apply writes a child. A binding that refers to another role is made anew, for that never changes; the API server

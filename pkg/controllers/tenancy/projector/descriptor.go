@@ -148,7 +148,7 @@ func (k kind) otherCaches() []manager.Cached {
 func presence(kind, resource string) manager.Cached {
 	return manager.Cached{
 		Kind: iamv1beta1.SchemeGroupVersion.WithKind(kind), Resource: resource, Depth: manager.Digested,
-		Digest: manager.Digest{Name: "presence", Metadata: true, Of: func(client.Object) string { return "1" }},
+		Digest: stores.Presence(),
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/features"
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
+	"github.com/ks-core/ks-controller-manager/pkg/kube/stores"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy/projection"
 )
@@ -67,9 +68,7 @@ func caches() []manager.Cached {
 		},
 		{
 			Kind: iamRoleKind(), Resource: "roles", Depth: manager.Digested,
-			Digest: manager.Digest{
-				Name: "presence", Metadata: true, Of: func(client.Object) string { return "1" },
-			},
+			Digest: stores.Presence(),
 		},
 		{
 			Kind: roleKind(), Resource: "roles", Depth: manager.Digested,
