@@ -10,13 +10,18 @@ import (
 
 // Announce tells of a transition of readiness by one event on obj: when the status
 // or the reason of Ready is another than in before, the conditions as they were
-// read. To be called when the report has been written, and not otherwise, or the
+// read. That all is well at the first look is no news: the condition says so, and an
+// event for each of ten thousand objects would bury the others. To be called when the report has been written, and not otherwise, or the
 // same transition would be told twice.
 func Announce(recorder events.EventRecorder, obj client.Object, before []metav1.Condition, report Report) {
 	ready, _, _ := report.State.conditions()
 
 	was := meta.FindStatusCondition(before, ConditionReady)
 	if was != nil && was.Status == ready && was.Reason == report.reason() {
+		return
+	}
+
+	if was == nil && report.State == StateReady {
 		return
 	}
 

@@ -12,7 +12,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-var errMismatch = errors.New("the cached object and the intent are not the same object")
+var (
+	errMismatch = errors.New("the cached object and the intent are not the same object")
+	errNameless = errors.New("the intent does not say which object it is about")
+)
 
 // Applier writes the children of one controller by server-side apply, and only
 // those that need it.
@@ -48,6 +51,21 @@ func (a *Applier) Apply(ctx context.Context, cached client.Object, intent runtim
 	}
 
 	return a.apply(ctx, cached, wanted)
+}
+
+// Write is Apply for a caller that knows already that the child needs it, as by a digest. The intent is sent as it is,
+// so it should have no status.
+func (a *Applier) Write(ctx context.Context, intent runtime.ApplyConfiguration) error {
+	target, err := targetOf(intent)
+	if err != nil {
+		return fmt.Errorf("reading the intent: %w", err)
+	}
+
+	if err := a.client.Apply(ctx, intent, a.owner, client.ForceOwnership); err != nil {
+		return fmt.Errorf("applying %s: %w", describe(target), err)
+	}
+
+	return nil
 }
 
 // ApplyReplacing is Apply for children with fields that cannot change once

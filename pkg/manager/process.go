@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/ks-core/ks-controller-manager/pkg/kube"
 	"github.com/ks-core/ks-controller-manager/pkg/kube/definitions"
 	"github.com/ks-core/ks-controller-manager/pkg/kube/stores"
 )
@@ -285,7 +286,7 @@ func (p *process) clientOf(name string, view *stores.View, forbidden func()) (cl
 		return nil, fmt.Errorf("make its client: %w", err)
 	}
 
-	return made, nil
+	return kube.Lean(made), nil
 }
 
 // forbiddenWrites tells of writes that the API server refuses.

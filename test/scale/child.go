@@ -26,8 +26,8 @@ const (
 	accountName      = "ks-controller-manager"
 	account          = "system:serviceaccount:" + accountNamespace + ":" + accountName
 
-	// lookPeriod is the pause between two looks at the pages of the manager.
-	lookPeriod = 50 * time.Millisecond
+	// lookPeriod is the pause between two looks at the pages of the manager, which must not weigh on what is measured.
+	lookPeriod = 200 * time.Millisecond
 	lookLimit  = 5 * time.Second
 )
 

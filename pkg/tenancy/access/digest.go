@@ -6,6 +6,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
@@ -17,6 +18,18 @@ const digestBytes = 12
 
 // Going is the digest of what is being deleted: it is waited for, neither changed nor deleted again.
 const Going = "going"
+
+// Foreign is the mark of what is not made by this package.
+const Foreign = "foreign"
+
+// Mark is the digest of what this package makes, and Foreign for all else.
+func Mark(object metav1.Object) string {
+	if !Selector().Matches(labels.Set(object.GetLabels())) {
+		return Foreign
+	}
+
+	return Digest(object)
+}
 
 // Digest tells apart what a role or binding grants, and under which labels of ours. It is empty for an object of
 // another kind. What others add to the object does not count: all that has an effect is in fields that are ours.

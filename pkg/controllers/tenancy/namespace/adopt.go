@@ -58,7 +58,7 @@ func (r *Reconciler) bindCreator(ctx context.Context, found snapshot) error {
 		return nil
 	}
 
-	_, err := r.applier.Apply(ctx, nil, access.Creator(found.cluster.Shapes, found.object.Name, creator))
+	err := r.applier.Write(ctx, access.Creator(found.cluster.Shapes, found.object.Name, creator))
 	if err != nil {
 		return fmt.Errorf("make %s the administrator of namespace %s: %w", creator, found.object.Name, err)
 	}

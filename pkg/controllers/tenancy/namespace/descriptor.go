@@ -21,8 +21,9 @@ import (
 // Name of the controller.
 const Name = "namespace"
 
-// concurrency is the number of namespaces worked on at the same time: enough to keep an API server busy.
-const concurrency = 16
+// concurrency is the number of namespaces worked on at the same time: enough to keep an API server busy, which takes
+// less time for a write the more it has at once.
+const concurrency = 32
 
 // Descriptor describes the controller.
 func Descriptor(profile access.Profile) manager.Descriptor {
@@ -56,16 +57,17 @@ func caches() []manager.Cached {
 		{Kind: tenantKind("WorkspacePolicy"), Resource: "workspacepolicies", Depth: manager.Full},
 		{Kind: iamKind("WorkspaceRole"), Resource: "workspaceroles", Depth: manager.Full},
 		{Kind: iamKind("WorkspaceRoleBinding"), Resource: "workspacerolebindings", Depth: manager.Full},
-		childCache(rbacKind("Role"), "roles"),
-		childCache(rbacKind("RoleBinding"), "rolebindings"),
-		childCache(iamKind("Role"), "roles"),
+		platform.RolesIn(rbacKind("Role")),
+		platform.RolesIn(iamKind("Role")),
+		bindingCache(),
 	}...)
 }
 
-// childCache keeps of what the controller made no more than it takes to tell whether it is as it should be.
-func childCache(kind schema.GroupVersionKind, resource string) manager.Cached {
+// bindingCache keeps of the bindings that the controller made no more than it takes to tell whether they are as they
+// should be.
+func bindingCache() manager.Cached {
 	return manager.Cached{
-		Kind: kind, Resource: resource, Depth: manager.Digested, Labels: access.Selector(),
+		Kind: rbacKind("RoleBinding"), Resource: "rolebindings", Depth: manager.Digested, Labels: access.Selector(),
 		Digest: manager.Digest{Name: "access", Of: func(object client.Object) string { return access.Digest(object) }},
 	}
 }

@@ -60,9 +60,9 @@ func New(profile access.Profile, dependencies manager.Dependencies) (*manager.Co
 // childKinds says where the children of each kind are kept.
 func childKinds() map[access.Kind]manager.Cached {
 	return map[access.Kind]manager.Cached{
-		access.KindRole:        childCache(rbacKind("Role"), "roles"),
-		access.KindRoleBinding: childCache(rbacKind("RoleBinding"), "rolebindings"),
-		access.KindIAMRole:     childCache(iamKind("Role"), "roles"),
+		access.KindRole:        platform.RolesIn(rbacKind("Role")),
+		access.KindRoleBinding: bindingCache(),
+		access.KindIAMRole:     platform.RolesIn(iamKind("Role")),
 	}
 }
 
@@ -126,7 +126,7 @@ func (r *Reconciler) ensure(ctx context.Context, found snapshot) error {
 
 	for kind, strays := range have {
 		for name, digest := range strays {
-			if digest == access.Going {
+			if digest == access.Going || digest == access.Foreign {
 				continue
 			}
 
@@ -140,7 +140,7 @@ func (r *Reconciler) ensure(ctx context.Context, found snapshot) error {
 // apply writes a child. A binding that refers to another role is made anew, for that never changes; the API server
 // says so, and it happens so seldom that asking first would cost more.
 func (r *Reconciler) apply(ctx context.Context, namespace string, child access.Child) error {
-	_, err := r.applier.Apply(ctx, nil, child.Intent())
+	err := r.applier.Write(ctx, child.Intent())
 	if child.Kind == access.KindRoleBinding && apierrors.IsInvalid(err) {
 		return r.replace(ctx, namespace, child)
 	}

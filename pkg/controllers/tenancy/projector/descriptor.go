@@ -11,6 +11,7 @@ import (
 
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/aggregate"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/platform"
 	"github.com/ks-core/ks-controller-manager/pkg/kube/stores"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy"
@@ -146,6 +147,10 @@ func (k kind) otherCaches() []manager.Cached {
 
 // presence keeps of a kind which objects there are, and nothing else.
 func presence(kind, resource string) manager.Cached {
+	if kind == kindRole {
+		return platform.RolesIn(iamv1beta1.SchemeGroupVersion.WithKind(kind))
+	}
+
 	return manager.Cached{
 		Kind: iamv1beta1.SchemeGroupVersion.WithKind(kind), Resource: resource, Depth: manager.Digested,
 		Digest: stores.Presence(),

@@ -8,8 +8,6 @@
 package serviceaccount
 
 import (
-	"strings"
-
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -20,9 +18,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/platform"
 	"github.com/ks-core/ks-controller-manager/pkg/features"
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
-	"github.com/ks-core/ks-controller-manager/pkg/kube/stores"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 	"github.com/ks-core/ks-controller-manager/pkg/tenancy/projection"
 )
@@ -66,22 +64,8 @@ func caches() []manager.Cached {
 			Kind: bindingKind(), Resource: "rolebindings", Depth: manager.Digested, Labels: ofAccounts(),
 			Digest: manager.Digest{Name: "service account bindings", Of: digestOf},
 		},
-		{
-			Kind: iamRoleKind(), Resource: "roles", Depth: manager.Digested,
-			Digest: stores.Presence(),
-		},
-		{
-			Kind: roleKind(), Resource: "roles", Depth: manager.Digested,
-			Digest: manager.Digest{
-				Name: "presence under plain names", Metadata: true, Of: func(object client.Object) string {
-					if strings.HasPrefix(object.GetName(), "kubesphere:") {
-						return ""
-					}
-
-					return "1"
-				},
-			},
-		},
+		platform.RolesIn(iamRoleKind()),
+		platform.RolesIn(roleKind()),
 		{
 			Kind: guardKind(), Resource: "validatingadmissionpolicybindings", Depth: manager.Full, Name: Guard,
 		},
