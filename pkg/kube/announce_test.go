@@ -38,7 +38,9 @@ func TestAnnounce(t *testing.T) {
 		report kube.Report
 		want   notes
 	}{
-		"first ready":     {nil, kube.Report{State: kube.StateReady, Message: "All there."}, notes{"Normal Ready Reconcile: All there."}},
+		"first ready":     {nil, kube.Report{State: kube.StateReady, Message: "All there."}, nil},
+		"ready again":     {ready("False", "Failed"), kube.Report{State: kube.StateReady, Message: "All there."}, notes{"Normal Ready Reconcile: All there."}},
+		"first failed":    {nil, kube.Report{State: kube.StateFailed, Message: "no quota"}, notes{"Warning Failed Reconcile: no quota"}},
 		"first, no words": {nil, kube.Report{State: kube.StateProgressing}, notes{"Normal Progressing Reconcile: Progressing"}},
 		"still ready":     {ready("True", "Ready"), kube.Report{State: kube.StateReady, Message: "other words"}, nil},
 		"another reason":  {ready("True", "Ready"), kube.Report{State: kube.StateReady, Reason: "Better"}, notes{"Normal Better Reconcile: Better"}},
@@ -47,8 +49,8 @@ func TestAnnounce(t *testing.T) {
 		"stalled":         {ready("False", "Failed"), kube.Report{State: kube.StateStalled, Reason: "Invalid", Message: "size"}, notes{"Warning Invalid Reconcile: size"}},
 		"paused":          {ready("True", "Ready"), kube.Report{State: kube.StatePaused}, notes{"Normal Paused Reconcile: Paused"}},
 		"still paused":    {ready("Unknown", "Paused"), kube.Report{State: kube.StatePaused, Reason: "Ignored"}, nil},
-		"percent signs":   {nil, kube.Report{State: kube.StateReady, Message: "100% of %s"}, notes{"Normal Ready Reconcile: 100% of %s"}},
-		"long":            {nil, kube.Report{State: kube.StateReady, Message: strings.Repeat("a", 2000)}, notes{"Normal Ready Reconcile: " + strings.Repeat("a", 1021) + "..."}},
+		"percent signs":   {ready("False", "Failed"), kube.Report{State: kube.StateReady, Message: "100% of %s"}, notes{"Normal Ready Reconcile: 100% of %s"}},
+		"long":            {ready("False", "Failed"), kube.Report{State: kube.StateReady, Message: strings.Repeat("a", 2000)}, notes{"Normal Ready Reconcile: " + strings.Repeat("a", 1021) + "..."}},
 	}
 
 	for name, tc := range cases {

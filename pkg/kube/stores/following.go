@@ -7,12 +7,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/metadata"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
 // lister lists and watches a kind.
@@ -128,10 +126,9 @@ func (s *Stores) typedLister(spec Spec) (lister, error) {
 		return lister{}, fmt.Errorf("make an empty %s: %w", spec.Kind, err)
 	}
 
-	reader, err := apiutil.RESTClientForGVK(spec.Kind, false, false, s.options.Config,
-		serializer.NewCodecFactory(s.options.Scheme), s.options.HTTPClient)
+	reader, err := s.typedClient(spec.Kind)
 	if err != nil {
-		return lister{}, fmt.Errorf("make a client for %s: %w", spec.Kind, err)
+		return lister{}, err
 	}
 
 	parameters := runtime.NewParameterCodec(s.options.Scheme)

@@ -110,11 +110,23 @@ func read(raw runtime.RawExtension) (*Definition, error) {
 	}, nil
 }
 
-// Role is a role that some namespaces or workspaces get.
+// Role is a role that some namespaces or workspaces get. It is made by NewRole.
 type Role struct {
 	Name     string
 	Rules    []rbacv1.PolicyRule
 	Selector labels.Selector
+
+	// The digests of what is made of it, which are the same in ten thousand namespaces.
+	nativeDigest, iamDigest string
+}
+
+// NewRole makes a role for those whom the selector selects.
+func NewRole(name string, rules []rbacv1.PolicyRule, selector labels.Selector) Role {
+	role := Role{Name: name, Rules: rules, Selector: selector}
+	role.nativeDigest = digest(nativeLabels(role), rules, nil, nil)
+	role.iamDigest = digest(iamLabels(), rules, nil, nil)
+
+	return role
 }
 
 // Roles returns the roles of a scope: ours, those that administrators defined under other names, and those they
@@ -128,7 +140,7 @@ func Roles(scope Scope, groups []string, definitions []Definition) []Role {
 	}
 
 	for _, role := range builtin(groups) {
-		byName[role.Name] = Role{Name: role.Name, Rules: role.Rules, Selector: labels.Everything()}
+		byName[role.Name] = NewRole(role.Name, role.Rules, labels.Everything())
 	}
 
 	for _, definition := range definitions {
@@ -141,7 +153,7 @@ func Roles(scope Scope, groups []string, definitions []Definition) []Role {
 			rules = roles.Confine(rules, groups)
 		}
 
-		byName[definition.Name] = Role{Name: definition.Name, Rules: rules, Selector: definition.Selector}
+		byName[definition.Name] = NewRole(definition.Name, rules, definition.Selector)
 	}
 
 	sorted := make([]Role, 0, len(byName))

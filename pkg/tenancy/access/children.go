@@ -80,7 +80,7 @@ func Children(cluster Cluster, namespace Namespace) []Child {
 	// People wait for bindings; roles of themselves give nobody anything.
 	if !namespace.Frozen && namespace.Project {
 		for _, grant := range namespace.Grants {
-			if len(roles.Confine(grant.Role.Rules, cluster.Groups)) > 0 {
+			if roles.GrantsAnything(grant.Role.Rules, cluster.Groups) {
 				children = append(children, bindingChild(namespace, grant))
 			}
 		}
@@ -121,26 +121,27 @@ func roleChildren(shapes Shapes, namespace Namespace, role Role) []Child {
 }
 
 func nativeRole(namespace Namespace, name string, role Role) Child {
-	labels := childLabels("", role.Name)
-
 	return Child{
-		Kind: KindRole, Name: name, Digest: digest(labels, role.Rules, nil, nil),
+		Kind: KindRole, Name: name, Digest: role.nativeDigest,
 		Intent: func() runtime.ApplyConfiguration {
-			return rbacapply.Role(name, namespace.Name).WithLabels(labels).WithRules(ruleIntents(role.Rules)...)
+			return rbacapply.Role(name, namespace.Name).WithLabels(nativeLabels(role)).
+				WithRules(ruleIntents(role.Rules)...)
 		},
 	}
 }
 
 func iamRole(namespace Namespace, role Role) Child {
-	labels := childLabels("", "")
-
 	return Child{
-		Kind: KindIAMRole, Name: role.Name, Digest: digest(labels, role.Rules, nil, nil),
+		Kind: KindIAMRole, Name: role.Name, Digest: role.iamDigest,
 		Intent: func() runtime.ApplyConfiguration {
-			return iamapply.Role(role.Name, namespace.Name).WithLabels(labels).WithRules(role.Rules...)
+			return iamapply.Role(role.Name, namespace.Name).WithLabels(iamLabels()).WithRules(role.Rules...)
 		},
 	}
 }
+
+func nativeLabels(role Role) map[string]string { return childLabels("", role.Name) }
+
+func iamLabels() map[string]string { return childLabels("", "") }
 
 func bindingChild(namespace Namespace, grant Grant) Child {
 	name := WorkspaceRoleName(grant.Role.Name)

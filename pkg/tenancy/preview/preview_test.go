@@ -26,7 +26,7 @@ func world() preview.World {
 	return preview.World{
 		Cluster: access.Cluster{
 			Shapes: access.Shapes{V4: true},
-			Roles:  []access.Role{{Name: "viewer", Rules: rules, Selector: labels.Everything()}},
+			Roles:  []access.Role{access.NewRole("viewer", rules, labels.Everything())},
 		},
 		Workspaces: []tenantv1beta1.Workspace{
 			{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, {ObjectMeta: metav1.ObjectMeta{Name: "b"}},

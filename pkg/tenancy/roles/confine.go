@@ -25,19 +25,32 @@ func Confine(rules []rbacv1.PolicyRule, groups []string) []rbacv1.PolicyRule {
 	var confined []rbacv1.PolicyRule
 
 	for _, rule := range rules {
-		verbs := ordinary(rule.Verbs)
-		if len(verbs) == 0 {
-			continue
-		}
-
-		if matches(rule.APIGroups, coreGroup) {
-			confined = append(confined, confineCore(rule, verbs)...)
-		}
-
-		confined = append(confined, confineOthers(rule, verbs, groups)...)
+		confined = append(confined, confineRule(rule, groups)...)
 	}
 
 	return Canonical(confined)
+}
+
+// GrantsAnything tells whether Confine leaves anything of the rules, without doing all of it: most roles do with their
+// first rule.
+func GrantsAnything(rules []rbacv1.PolicyRule, groups []string) bool {
+	return slices.ContainsFunc(rules, func(rule rbacv1.PolicyRule) bool {
+		return len(Canonical(confineRule(rule, groups))) > 0
+	})
+}
+
+func confineRule(rule rbacv1.PolicyRule, groups []string) []rbacv1.PolicyRule {
+	verbs := ordinary(rule.Verbs)
+	if len(verbs) == 0 {
+		return nil
+	}
+
+	var confined []rbacv1.PolicyRule
+	if matches(rule.APIGroups, coreGroup) {
+		confined = confineCore(rule, verbs)
+	}
+
+	return append(confined, confineOthers(rule, verbs, groups)...)
 }
 
 const (

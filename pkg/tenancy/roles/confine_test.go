@@ -105,7 +105,12 @@ func TestConfineLetsNobodyOut(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same on every run
 
 	for range 1000 {
-		if err := holds(drawRules(random), roles.Confine); err != nil {
+		drawn := drawRules(random)
+		if got, want := roles.GrantsAnything(drawn, groups()), len(roles.Confine(drawn, groups())) > 0; got != want {
+			t.Fatalf("says %t of whether anything is left of %v", got, drawn)
+		}
+
+		if err := holds(drawn, roles.Confine); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -25,7 +25,7 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // settle is how long a namespace waits after a change of what the controller made in it: its own writes come back
 // one by one, and looking once is enough.
-const settle = 300 * time.Millisecond
+const settle = time.Second
 
 // watches wake a namespace by itself, by what was made in it, and by what belongs to its workspace. What concerns
 // all namespaces wakes them with low priority, so that nobody's edit waits behind.

@@ -106,7 +106,9 @@ func (r *Reconciler) ensure(ctx context.Context, template *tenantv1beta1.Workspa
 func rolesOf(all []access.Role) []tenancy.WorkspaceRole {
 	roles := make([]tenancy.WorkspaceRole, 0, len(all))
 	for _, role := range all {
-		roles = append(roles, tenancy.WorkspaceRole(role))
+		roles = append(roles, tenancy.WorkspaceRole{
+			Name: role.Name, Rules: role.Rules, Selector: role.Selector,
+		})
 	}
 
 	return roles
