@@ -11,8 +11,9 @@ import (
 // Announce tells of a transition of readiness by one event on obj: when the status
 // or the reason of Ready is another than in before, the conditions as they were
 // read. That all is well at the first look is no news: the condition says so, and an
-// event for each of ten thousand objects would bury the others. To be called when the report has been written, and not otherwise, or the
-// same transition would be told twice.
+// event for each of ten thousand objects would bury the others. To be called when the
+// report has been written, and not otherwise, or the same transition would be told
+// twice.
 func Announce(recorder events.EventRecorder, obj client.Object, before []metav1.Condition, report Report) {
 	ready, _, _ := report.State.conditions()
 
