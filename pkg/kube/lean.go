@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -22,7 +21,7 @@ import (
 //
 // Apply sends an intent as it is, and changes nothing in a typed one. In an unstructured one it notes the UID and the
 // version of what is now there. All other calls are those of c.
-func Lean(c client.Client) client.Client { //nolint:ireturn // a wrapper of an interface
+func Lean(c client.Client) client.Client {
 	return lean{Client: c}
 }
 
@@ -47,7 +46,7 @@ func (l lean) Apply(ctx context.Context, intent runtime.ApplyConfiguration, opti
 	}
 
 	if err := l.Patch(ctx, target, client.RawPatch(types.ApplyPatchType, body), patch); err != nil {
-		return err //nolint:wrapcheck // a wrapper hands on what it gets
+		return err
 	}
 
 	if noted, isObject := intent.(metav1.Object); isObject {
@@ -76,10 +75,9 @@ func targetOf(intent runtime.ApplyConfiguration) (*metav1.PartialObjectMetadata,
 		target.SetNamespace(intent.GetNamespace())
 		target.SetName(intent.GetName())
 	case identified:
-		target.SetGroupVersionKind(schema.FromAPIVersionAndKind(ptr.Deref(intent.GetAPIVersion(), ""),
-			ptr.Deref(intent.GetKind(), "")))
-		target.SetNamespace(ptr.Deref(intent.GetNamespace(), ""))
-		target.SetName(ptr.Deref(intent.GetName(), ""))
+		target.SetGroupVersionKind(schema.FromAPIVersionAndKind(given(intent.GetAPIVersion()), given(intent.GetKind())))
+		target.SetNamespace(given(intent.GetNamespace()))
+		target.SetName(given(intent.GetName()))
 	}
 
 	if target.Name == "" || target.Kind == "" {
@@ -87,4 +85,13 @@ func targetOf(intent runtime.ApplyConfiguration) (*metav1.PartialObjectMetadata,
 	}
 
 	return target, nil
+}
+
+// given is what a field of an apply configuration says, if it says something.
+func given(field *string) string {
+	if field == nil {
+		return ""
+	}
+
+	return *field
 }

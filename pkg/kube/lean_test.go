@@ -45,7 +45,8 @@ func leanServer(t *testing.T, asked *request) client.Client {
 
 			sent := (&client.PatchOptions{}).ApplyOptions(options).AsPatchOptions()
 			*asked = request{
-				Kind: obj.GetObjectKind().GroupVersionKind().String(), Namespace: obj.GetNamespace(), Name: obj.GetName(),
+				Kind:      obj.GetObjectKind().GroupVersionKind().String(),
+				Namespace: obj.GetNamespace(), Name: obj.GetName(),
 				Type: patch.Type(), Manager: sent.FieldManager, DryRun: sent.DryRun, Validation: sent.FieldValidation,
 				Force: sent.Force != nil && *sent.Force,
 			}
@@ -82,8 +83,8 @@ func TestLeanApply(t *testing.T) {
 	} {
 		var got request
 
-		err := kube.Lean(leanServer(t, &got)).Apply(t.Context(), intent, client.FieldOwner("test"), client.ForceOwnership,
-			client.DryRunAll)
+		err := kube.Lean(leanServer(t, &got)).
+			Apply(t.Context(), intent, client.FieldOwner("test"), client.ForceOwnership, client.DryRunAll)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

@@ -28,6 +28,7 @@ func (s *Stores) typedClient(kind schema.GroupVersionKind) (rest.Interface, erro
 	group := kind.GroupVersion()
 	config := rest.CopyConfig(s.options.Config)
 	config.GroupVersion, config.APIPath = &group, "/apis"
+	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
 	config.NegotiatedSerializer = s.jsonOf(kind)
 
 	made, err := rest.RESTClientForConfigAndClient(config, s.options.HTTPClient)
