@@ -56,7 +56,7 @@ func TestRolesOfOthersStay(t *testing.T) {
 	}
 
 	for _, before := range others {
-		after := before.DeepCopyObject().(client.Object) //nolint:errcheck,forcetypeassert // a copy is what it was
+		after := before.DeepCopyObject().(client.Object)
 
 		if err := backend.Get(t.Context(), client.ObjectKeyFromObject(before), after); err != nil {
 			t.Errorf("%T %s: %v", before, before.GetName(), err)
