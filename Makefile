@@ -38,6 +38,10 @@ build: ## Build the manager into bin/
 kubernetes: ## Build Kubernetes from its Go modules, once (minutes), and print the folder of its programs
 	@hack/kubernetes/build.sh
 
+.PHONY: engines
+engines: ## Build Prometheus, Alertmanager and Thanos, once (minutes), for the tests that run them
+	@hack/engines/build.sh >/dev/null
+
 .PHONY: run
 run: build kubernetes ## Start Kubernetes, the manager and the samples; with ONCE=1 check that all work, and end
 	go build $(BUILD_FLAGS) -o $(BIN)/run ./hack/run
@@ -73,7 +77,8 @@ fmt: tools ## Format the code
 .PHONY: generate
 generate: tools ## Write what is made from sources: deep copies, apply configurations, CRDs, roles, reference
 	rm -rf api/applyconfiguration config/crd/bases
-	"$(TOOLS)/controller-gen" paths=./api/... object crd applyconfiguration output:crd:dir=config/crd/bases
+	"$(TOOLS)/controller-gen" paths=./api/... object crd:allowDangerousTypes=true applyconfiguration output:crd:dir=config/crd/bases
+	hack/generate/foreign.sh "$(TOOLS)/controller-gen"
 	go run $(BUILD_FLAGS) ./hack/generate
 
 .PHONY: verify
@@ -90,5 +95,5 @@ clean: ## Remove what build and run left in the checkout
 	rm -rf bin .run
 
 .PHONY: clean-cache
-clean-cache: ## Remove the built Kubernetes and tools, which all checkouts share
-	rm -rf "$${KS_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/ks-controller-manager}"/{kubernetes,tools}
+clean-cache: ## Remove the built Kubernetes, engines and tools, which all checkouts share
+	rm -rf "$${KS_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/ks-controller-manager}"/{kubernetes,engines,tools}

@@ -120,7 +120,7 @@ func describeField(page *strings.Builder, path string, field *apiextensionsv1.JS
 		meaning = "Required. " + meaning
 	}
 
-	fmt.Fprintf(page, "| `%s` | %s | %s |\n", path, cmp.Or(field.Type, "any"), meaning)
+	fmt.Fprintf(page, "| `%s` | %s | %s |\n", path, typeOf(field), meaning)
 
 	fields := field.Properties
 
@@ -134,6 +134,14 @@ func describeField(page *strings.Builder, path string, field *apiextensionsv1.JS
 		child := fields[name]
 		describeField(page, path+"."+name, &child, slices.Contains(field.Required, name))
 	}
+}
+
+func typeOf(field *apiextensionsv1.JSONSchemaProps) string {
+	if field.XIntOrString {
+		return "string or integer"
+	}
+
+	return cmp.Or(field.Type, "any")
 }
 
 func oneLine(text string) string {

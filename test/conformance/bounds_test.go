@@ -9,16 +9,19 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// attempt is an object of a kind in v1beta1, as JSON without its name.
+// attempt is an object of a kind in its newest version, as JSON without its name.
 type attempt struct{ kind, object string }
+
+// refusal is what is said of an object that is refused.
+type refusal struct {
+	attempt
+
+	want string
+}
 
 // What the schemas refuse has to be refused by both releases too.
 func TestWhatIsRefused(t *testing.T) {
-	tests := map[string]struct {
-		attempt
-
-		want string
-	}{
+	checkRefused(t, map[string]refusal{
 		"no template": {
 			attempt{"WorkspaceTemplate", `{"spec": {"placement": {}}}`}, "spec.template: Required value",
 		},
@@ -47,23 +50,14 @@ func TestWhatIsRefused(t *testing.T) {
 		"built-in role without a role": {attempt{"BuiltinRole", `{}`}, "role: Required value"},
 		"role that is no object":       {attempt{"BuiltinRole", `{"role": "admin"}`}, "role"},
 		"rule without verbs":           {attempt{"WorkspaceRole", `{"rules": [{"apiGroups": ["a"]}]}`}, "verbs: Required value"},
-	}
-
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			err := test.create(t)
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("create: %v, want an error with %q", err, test.want)
-			}
-		})
-	}
+	})
 }
 
 // What either release took is taken.
 func TestWhatIsAccepted(t *testing.T) {
 	const roleRef = `"roleRef": {"apiGroup": "", "kind": "", "name": ""}`
 
-	tests := map[string]attempt{
+	checkAccepted(t, map[string]attempt{
 		"workspace without a spec": {"Workspace", `{}`},
 		"empty cluster selector": {
 			"WorkspaceTemplate",
@@ -105,7 +99,24 @@ func TestWhatIsAccepted(t *testing.T) {
 			"BuiltinRole",
 			`{"role": {"kind": "Unknown", "x": [1, null]}, "targetSelector": {}}`,
 		},
+	})
+}
+
+func checkRefused(t *testing.T, tests map[string]refusal) {
+	t.Helper()
+
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := test.create(t)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("create: %v, want an error with %q", err, test.want)
+			}
+		})
 	}
+}
+
+func checkAccepted(t *testing.T, tests map[string]attempt) {
+	t.Helper()
 
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -125,14 +136,25 @@ func (a attempt) create(t *testing.T) error {
 		t.Fatal(err)
 	}
 
-	group := "iam.kubesphere.io"
-	if a.kind == "Workspace" || a.kind == "WorkspaceTemplate" {
-		group = "tenant.kubesphere.io"
-	}
-
-	object.SetAPIVersion(group + "/v1beta1")
+	all := versions(a.kind)
+	object.SetAPIVersion(groupOf(a.kind) + "/" + all[len(all)-1])
 	object.SetKind(a.kind)
 	object.SetName("attempt")
 
+	if a.kind == "RuleGroup" {
+		object.SetNamespace("default")
+	}
+
 	return newAdmin(t).Create(t.Context(), object, client.DryRunAll)
+}
+
+func groupOf(kind string) string {
+	switch kind {
+	case "Workspace", "WorkspaceTemplate":
+		return "tenant.kubesphere.io"
+	case "RuleGroup", "ClusterRuleGroup", "GlobalRuleGroup", "AlertingPolicy":
+		return "alerting.kubesphere.io"
+	default:
+		return "iam.kubesphere.io"
+	}
 }

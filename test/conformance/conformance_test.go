@@ -75,6 +75,10 @@ func versions(kind string) []string {
 		"RoleBinding":          four,
 		"ClusterRole":          four,
 		"ClusterRoleBinding":   four,
+		"RuleGroup":            {"v2beta1"},
+		"ClusterRuleGroup":     {"v2beta1"},
+		"GlobalRuleGroup":      {"v2beta1"},
+		"AlertingPolicy":       {"v1alpha1"},
 	}[kind]
 }
 

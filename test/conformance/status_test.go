@@ -55,6 +55,7 @@ func TestStatusOutlivesOldClients(t *testing.T) {
 		"workspace-3.4", "workspacetemplate-3.4", "group-3.4", "groupbinding-3.4", "globalrole-3.4",
 		"globalrolebinding-3.4", "workspacerole-3.4", "workspacerolebinding-3.4", "rolebase-3.4", "builtinrole-4.1",
 		"role-4.1", "rolebinding-4.1", "clusterrole-4.1", "clusterrolebinding-4.1",
+		"rulegroup-3.4", "clusterrulegroup-3.4", "globalrulegroup-3.4", "alertingpolicy",
 	} {
 		t.Run(file, func(t *testing.T) {
 			object := read(t, "testdata/"+file+".yaml")
@@ -85,6 +86,61 @@ func TestStatusOutlivesOldClients(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// KubeSphere 3.4 leaves the status of a group empty. Of ours no field is lost.
+func TestStatusOfRuleGroups(t *testing.T) {
+	admin := newAdmin(t)
+	condition := func(kind string) any {
+		return map[string]any{
+			"type": kind, "status": "True", "reason": "Passed", "message": "All is well.",
+			"lastTransitionTime": "2026-01-01T00:00:00Z",
+		}
+	}
+
+	statuses := map[string]map[string]any{
+		"of 3.4": {},
+		"ours": {
+			"observedGeneration": int64(1),
+			"conditions":         []any{condition("Ready"), condition("TestsPassed")},
+			"rules":              int64(3),
+			"firing":             int64(2),
+			"rulesStatus": []any{map[string]any{
+				"name": "Down", "ruleID": "a", "state": "firing", "health": "err", "lastError": "no answer",
+				"activeAlerts": int64(2), "activeSince": "2026-01-01T00:00:00Z",
+			}, map[string]any{"name": "Down"}},
+			"rulesStats": map[string]any{
+				"inactive": int64(0), "pending": int64(0), "firing": int64(1), "disabled": int64(1),
+			},
+			"rejectedRules": []any{map[string]any{
+				"index": int64(2), "name": "Odd", "field": "spec.rules[2].expr", "reason": "InvalidExpression",
+				"message": "Write it in PromQL.",
+			}},
+			"prometheusRule": map[string]any{"namespace": "default", "name": "alertrules"},
+		},
+	}
+
+	for _, file := range []string{"rulegroup-3.4", "clusterrulegroup-3.4", "globalrulegroup-3.4"} {
+		for name, want := range statuses {
+			t.Run(file+"/"+name, func(t *testing.T) {
+				object := read(t, "testdata/"+file+".yaml")
+				if err := admin.Create(t.Context(), object); err != nil {
+					t.Fatal(err)
+				}
+
+				defer remove(t, admin, object)
+
+				object.Object["status"] = want
+				if err := client.WithFieldValidation(admin, "Strict").Status().Update(t.Context(), object); err != nil {
+					t.Fatal(err)
+				}
+
+				if diff := cmp.Diff(want, found(t, admin, object, "v2beta1").Object["status"]); diff != "" {
+					t.Errorf("status (-want +got):\n%s", diff)
+				}
+			})
+		}
 	}
 }
 

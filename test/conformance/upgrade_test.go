@@ -7,14 +7,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ks-core/ks-controller-manager/test/cluster"
 )
 
-// definition34 has the version, the names and the loose schema that a cluster of 3.4 has; its objects are what
+// definitions34 have the versions, the names and the loose schema that a cluster of 3.4 has; its objects are what
 // counts here.
-const definition34 = `
+const definitions34 = `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata:
@@ -29,14 +30,30 @@ spec:
     storage: true
     schema:
       openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: rulegroups.alerting.kubesphere.io
+spec:
+  group: alerting.kubesphere.io
+  names: {kind: RuleGroup, plural: rulegroups}
+  scope: Namespaced
+  versions:
+  - name: v2beta1
+    served: true
+    storage: true
+    subresources: {status: {}}
+    schema:
+      openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
 `
 
 // A cluster of 3.4 gets our definitions over its own: what is stored stays, and is served in every version.
 func TestDefinitionsOfThreeAreTakenOver(t *testing.T) {
 	old := cluster.ForTest(t, cluster.Options{})
-	definition := filepath.Join(t.TempDir(), "definition.yaml")
+	definition := filepath.Join(t.TempDir(), "definitions.yaml")
 
-	if err := os.WriteFile(definition, []byte(definition34), 0o600); err != nil {
+	if err := os.WriteFile(definition, []byte(definitions34), 0o600); err != nil {
 		t.Fatal(err)
 	}
 
@@ -56,9 +73,13 @@ func TestDefinitionsOfThreeAreTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	original := read(t, "testdata/workspacetemplate-3.4.yaml")
-	if err := admin.Create(t.Context(), original.DeepCopy()); err != nil {
-		t.Fatal(err)
+	originals := []*unstructured.Unstructured{
+		read(t, "testdata/workspacetemplate-3.4.yaml"), read(t, "testdata/rulegroup-3.4.yaml"), hugeGroup(t),
+	}
+	for _, original := range originals {
+		if err := admin.Create(t.Context(), original.DeepCopy()); err != nil {
+			t.Fatal(err)
+		}
 	}
 
 	// Nothing of the other owner's is overwritten without asking.
@@ -75,14 +96,45 @@ func TestDefinitionsOfThreeAreTakenOver(t *testing.T) {
 		}
 	}
 
-	for _, version := range versions("WorkspaceTemplate") {
-		found := inVersion(original, version)
-		if err := admin.Get(t.Context(), client.ObjectKeyFromObject(found), found); err != nil {
-			t.Fatalf("read it in %s: %v", version, err)
+	for _, original := range originals {
+		checkTakenOver(t, admin, original)
+	}
+}
+
+// checkTakenOver wants that nothing of an object is lost, and that it can be changed also where the schema would
+// refuse it today.
+func checkTakenOver(t *testing.T, admin client.Client, original *unstructured.Unstructured) {
+	t.Helper()
+
+	for _, version := range versions(original.GetKind()) {
+		taken := found(t, admin, original, version)
+
+		if diff := cmp.Diff(original.Object["spec"], taken.Object["spec"]); diff != "" {
+			t.Errorf("%s after the take-over, read in %s (-want +got):\n%s", original.GetName(), version, diff)
 		}
 
-		if diff := cmp.Diff(original.Object["spec"], found.Object["spec"]); diff != "" {
-			t.Errorf("after the take-over, read in %s (-want +got):\n%s", version, diff)
+		taken.SetLabels(map[string]string{"touched-in": version})
+
+		if err := admin.Update(t.Context(), taken); err != nil {
+			t.Errorf("%s after the take-over, updated in %s: %v", original.GetName(), version, err)
 		}
 	}
+}
+
+// hugeGroup has more rules than the schema allows: 3.4 counts them in a webhook that may be away.
+func hugeGroup(t *testing.T) *unstructured.Unstructured {
+	t.Helper()
+
+	huge := read(t, "testdata/rulegroup-least.yaml")
+	rules := make([]any, 0, 1001)
+
+	for range cap(rules) {
+		rules = append(rules, map[string]any{"alert": "A", "expr": "1"})
+	}
+
+	if err := unstructured.SetNestedSlice(huge.Object, rules, "spec", "rules"); err != nil {
+		t.Fatal(err)
+	}
+
+	return huge
 }

@@ -1,0 +1,25 @@
+package v2beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupName is the API group of the alerting kinds.
+const GroupName = "alerting.kubesphere.io"
+
+// SchemeGroupVersion is the group and version of the kinds in this package.
+var SchemeGroupVersion = schema.GroupVersion{Group: GroupName, Version: "v2beta1"}
+
+// AddToScheme makes the kinds of this package known to a scheme.
+func AddToScheme(scheme *runtime.Scheme) error {
+	scheme.AddKnownTypes(SchemeGroupVersion,
+		&RuleGroup{}, &RuleGroupList{},
+		&ClusterRuleGroup{}, &ClusterRuleGroupList{},
+		&GlobalRuleGroup{}, &GlobalRuleGroupList{},
+	)
+	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
+
+	return nil
+}
