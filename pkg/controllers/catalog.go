@@ -5,6 +5,7 @@ package controllers
 import (
 	"slices"
 
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/alerting"
 	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 )
@@ -13,5 +14,6 @@ import (
 func Catalog() manager.Catalog {
 	return slices.Concat(
 		tenancy.Descriptors(),
+		alerting.Descriptors(),
 	)
 }

@@ -140,6 +140,48 @@ const (
 	// domain: tenancy
 	// beta: v0.1
 	GroupBinding featuregate.Feature = "GroupBinding"
+
+	// RuleGroup makes the PrometheusRule of each RuleGroup.
+	//
+	// domain: alerting
+	// alpha: v0.1
+	RuleGroup featuregate.Feature = "RuleGroup"
+
+	// ClusterRuleGroup makes the PrometheusRule of each ClusterRuleGroup.
+	//
+	// domain: alerting
+	// alpha: v0.1
+	ClusterRuleGroup featuregate.Feature = "ClusterRuleGroup"
+
+	// GlobalRuleGroup makes the PrometheusRule of each GlobalRuleGroup.
+	//
+	// domain: alerting
+	// alpha: v0.1
+	GlobalRuleGroup featuregate.Feature = "GlobalRuleGroup"
+
+	// AlertingPolicy reports on each AlertingPolicy.
+	//
+	// domain: alerting
+	// alpha: v0.1
+	AlertingPolicy featuregate.Feature = "AlertingPolicy"
+
+	// BuiltinRules makes the built-in GlobalRuleGroups.
+	//
+	// domain: alerting
+	// alpha: v0.1
+	BuiltinRules featuregate.Feature = "BuiltinRules"
+
+	// CustomRuleMigration makes RuleGroups of the custom alert rules of KubeSphere 3.3.
+	//
+	// domain: alerting
+	// alpha: v0.1
+	CustomRuleMigration featuregate.Feature = "CustomRuleMigration"
+
+	// PackedRuleMigration removes the packed PrometheusRules of KubeSphere 3.4.
+	//
+	// domain: alerting
+	// alpha: v0.1
+	PackedRuleMigration featuregate.Feature = "PackedRuleMigration"
 )
 
 // Gates answers which features are on, and can be set from the command line.
@@ -161,6 +203,12 @@ func New() (Gates, error) {
 }
 
 func specs() map[featuregate.Feature]featuregate.VersionedSpecs {
+	alpha := func() featuregate.VersionedSpecs {
+		return featuregate.VersionedSpecs{
+			{Version: version.MustParse("0.1"), Default: false, PreRelease: featuregate.Alpha},
+		}
+	}
+
 	beta := func() featuregate.VersionedSpecs {
 		return featuregate.VersionedSpecs{
 			{Version: version.MustParse("0.1"), Default: true, PreRelease: featuregate.Beta},
@@ -188,6 +236,13 @@ func specs() map[featuregate.Feature]featuregate.VersionedSpecs {
 		LoginRecord:          beta(),
 		Group:                beta(),
 		GroupBinding:         beta(),
+		RuleGroup:            alpha(),
+		ClusterRuleGroup:     alpha(),
+		GlobalRuleGroup:      alpha(),
+		AlertingPolicy:       alpha(),
+		BuiltinRules:         alpha(),
+		CustomRuleMigration:  alpha(),
+		PackedRuleMigration:  alpha(),
 	}
 }
 

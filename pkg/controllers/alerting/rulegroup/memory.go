@@ -1,0 +1,101 @@
+package rulegroup
+
+import (
+	"sync"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ks-core/ks-controller-manager/pkg/alerting/ruletest"
+)
+
+// memory is what a controller remembers of each group to spare work. Without it, as after a restart, everything is
+// found out again.
+type memory struct {
+	mutex  sync.Mutex
+	groups map[client.ObjectKey]remembered
+}
+
+type remembered struct {
+	version  string // of the group that was tested
+	failures []ruletest.Failure
+
+	before, wanted string // digests of the last write: what was there, and what was to be
+	status         time.Time
+}
+
+func newMemory() *memory { return &memory{groups: map[client.ObjectKey]remembered{}} }
+
+func (m *memory) forget(key client.ObjectKey) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+
+	delete(m.groups, key)
+}
+
+func (m *memory) get(key client.ObjectKey) remembered {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+
+	return m.groups[key]
+}
+
+func (m *memory) change(key client.ObjectKey, change func(*remembered)) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+
+	group := m.groups[key]
+	change(&group)
+	m.groups[key] = group
+}
+
+// tested returns the failures of a group's tests, which are run once for each version of it.
+func (m *memory) tested(
+	key client.ObjectKey, version string, run func() ([]ruletest.Failure, error),
+) ([]ruletest.Failure, error) {
+	if known := m.get(key); known.version == version {
+		return known.failures, nil
+	}
+
+	failures, err := run()
+	if err != nil {
+		return nil, err
+	}
+
+	m.change(key, func(group *remembered) { group.version, group.failures = version, failures })
+
+	return failures, nil
+}
+
+// wrote notes a write, and settled that what is there is what was to be.
+func (m *memory) wrote(key client.ObjectKey, before, wanted string) {
+	m.change(key, func(group *remembered) { group.before, group.wanted = before, wanted })
+}
+
+func (m *memory) settled(key client.ObjectKey) {
+	if known := m.get(key); known.wanted != "" {
+		m.wrote(key, "", "")
+	}
+}
+
+// isFutile tells whether the very write that would be made now has been made, and led to the very state from which it
+// would be made again.
+func (m *memory) isFutile(key client.ObjectKey, current, wanted string) bool {
+	known := m.get(key)
+
+	return known.wanted == wanted && known.before == current
+}
+
+func (m *memory) reported(key client.ObjectKey, now time.Time) {
+	m.change(key, func(group *remembered) { group.status = now })
+}
+
+// sinceReport is how long ago the status was written; long ago when nobody knows.
+func (m *memory) sinceReport(key client.ObjectKey, now time.Time) time.Duration {
+	known := m.get(key)
+	if known.status.IsZero() {
+		return lookPeriod
+	}
+
+	return now.Sub(known.status)
+}
