@@ -56,11 +56,14 @@ func (a attempt) refusal(answer error) error {
 	return nil
 }
 
-// probes are one attempt for each policy.
+// probes are one attempt for each policy, which stops it alone.
 func probes() map[string]attempt {
 	out := map[string]attempt{}
+
 	for _, attempt := range attempts() {
-		out[attempt.policies[0]] = attempt
+		if len(attempt.policies) == 1 {
+			out[attempt.policies[0]] = attempt
+		}
 	}
 
 	return out
@@ -69,7 +72,7 @@ func probes() map[string]attempt {
 func attempts() []attempt {
 	return slices.Concat(
 		memberships(), guardedKeys(), owners(), creations(), finalizations(), limits(), protected(),
-		managedObjects(), reservedNames(), workspaceRoles(), workspaceObjects(), platformObjects(),
+		managedObjects(), renderedObjects(), reservedNames(), workspaceRoles(), workspaceObjects(), platformObjects(),
 		clusterRolesInside(), rolesByAnnotation(),
 	)
 }
@@ -99,9 +102,14 @@ func changes(name, metadata string) []request {
 
 // all are attempts by somebody that one policy stops.
 func all(by, policy string, requests ...request) []attempt {
+	return allOf(by, []string{policy}, requests...)
+}
+
+// allOf are attempts by somebody that each of some policies stops.
+func allOf(by string, policies []string, requests ...request) []attempt {
 	out := make([]attempt, 0, len(requests))
 	for _, request := range requests {
-		out = append(out, attempt{by: by, request: request, policies: []string{policy}})
+		out = append(out, attempt{by: by, request: request, policies: policies})
 	}
 
 	return out
@@ -125,6 +133,7 @@ func memberships() []attempt {
 		{mallory, "loose", "team-a"}, // is taken
 		{oscar, "loose", "team-a"},
 		{mallory, "kube-system", "team-a"},
+		{mallory, "kubesphere-system", "team-a"}, // with the account of the manager in it
 		{dora, "default", "team-a"},
 	} {
 		value, operation := fmt.Sprintf("%q", change.to), "add"
@@ -213,6 +222,17 @@ func owners() []attempt {
 	out = append(out, all(oscar, ownership, changes("loose", tenantOwner)...)...)
 	out = append(out, all(mallory, ownership, changes("team-a-one", otherOwner)...)...)
 	out = append(out, all(nora, ownership, changes("team-a-one", otherOwner)...)...)
+
+	// Nor is an owner taken off, or exchanged, by whoever does not like it.
+	for _, metadata := range []string{`{"ownerReferences":null}`, otherOwner} {
+		out = append(out, all(mallory, ownership, changes("team-a-owned", metadata)...)...)
+		out = append(out, all(dora, ownership, changes("team-a-owned", metadata)...)...)
+	}
+
+	out = append(out, all(mallory, ownership,
+		request{patch, namespace("team-a-owned"), `[{"op":"remove","path":"/metadata/ownerReferences"}]`},
+		request{patch, namespace("team-a-owned") + "/status", `[{"op":"remove","path":"/metadata/ownerReferences/0"}]`},
+	)...)
 
 	return append(out, all(admin, ownership, creation("owned", tenantOwner))...)
 }

@@ -1,5 +1,6 @@
-// Package guard tries to get past the admission policies of config/policy on a real control plane, where no manager
-// runs: the guard has to hold by itself.
+// Package guard tries to get past the admission policies of config/policy on a real control plane. The rights of the
+// members of workspaces are those that a manager has made of KubeSphere's roles; then it ended, and none runs while
+// anything is tried: the guard has to hold by itself.
 package guard_test
 
 import (
@@ -27,35 +28,41 @@ func TestMain(m *testing.M) {
 	os.Exit(cluster.Main(m, cluster.Options{ControllerManager: true}, func(c *cluster.Cluster) {
 		shared = c
 
-		ctx, cancel := context.WithTimeout(context.Background(), 3*timeout)
+		ctx, cancel := context.WithTimeout(context.Background(), 4*timeout)
 		defer cancel()
 
-		if err := errors.Join(install(ctx), grant(ctx), guard(ctx)); err != nil {
+		if err := prepare(ctx); err != nil {
 			fmt.Fprintln(os.Stderr, "prepare the control plane:", err)
 			os.Exit(1)
 		}
 	}))
 }
 
-// install makes the definitions, and the world that the tests are about.
-func install(ctx context.Context) error {
-	steps := [][]string{
-		{"apply", "--server-side", "-k", root + "/config/run"},
-		{"wait", "--for=condition=Established", "crd", "--all", "--timeout=20s"},
-	}
-
-	for _, step := range steps {
-		if _, err := shared.Kubectl(ctx, step...); err != nil {
+// prepare installs as an administrator does: the guard comes before the manager, which works under it.
+func prepare(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{define, enforce, render, furnish, inForce} {
+		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 
-	// A kind can be made a moment after it is established.
-	if err := eventually(ctx, func(ctx context.Context) error {
-		_, err := shared.Kubectl(ctx, "apply", "--server-side", "-f", "testdata/world.yaml")
+	return nil
+}
 
+// define makes our kinds, and the account of the manager.
+func define(ctx context.Context) error {
+	if _, err := shared.Kubectl(ctx, "apply", "--server-side", "-k", root+"/config/run"); err != nil {
 		return err
-	}); err != nil {
+	}
+
+	_, err := shared.Kubectl(ctx, "wait", "--for=condition=Established", "crd", "--all", "--timeout=20s")
+
+	return err
+}
+
+// furnish makes the rest of the world, and the rights that no manager gives.
+func furnish(ctx context.Context) error {
+	if err := applyFiles(ctx, "testdata/world.yaml", "testdata/native.yaml"); err != nil {
 		return err
 	}
 
@@ -69,27 +76,53 @@ func install(ctx context.Context) error {
 		}
 	}
 
-	return nil
+	return giveOwner(ctx)
 }
 
-// grant gives everybody their rights. What is rendered is what the manager makes of the roles of a workspace.
-func grant(ctx context.Context) error {
-	_, err := shared.Kubectl(ctx, "apply", "--server-side",
-		"-f", "testdata/rendered.yaml", "-f", "testdata/native.yaml")
+// giveOwner gives a namespace of team-a an owner of somebody else's, one that exists: the garbage collector runs.
+func giveOwner(ctx context.Context) error {
+	const owner = "some-owner"
+
+	uid, err := shared.Kubectl(ctx, "get", "clusterroles.rbac.authorization.k8s.io", owner,
+		"--output=jsonpath={.metadata.uid}")
+	if err != nil {
+		return err
+	}
+
+	reference := fmt.Sprintf(`{"metadata":{"ownerReferences":[{"apiVersion":"rbac.authorization.k8s.io/v1",`+
+		`"kind":"ClusterRole","name":%q,"uid":%q}]}}`, owner, uid)
+	_, err = shared.Kubectl(ctx, "patch", "namespace", "team-a-owned", "--type=merge", "--patch", reference)
 
 	return err
 }
 
-// guard puts the policies in force.
-func guard(ctx context.Context) error {
+// applyFiles waits until the kinds can be made, which takes a moment after they are established.
+func applyFiles(ctx context.Context, files ...string) error {
+	arguments := []string{"apply", "--server-side"}
+	for _, file := range files {
+		arguments = append(arguments, "-f", file)
+	}
+
+	return eventually(ctx, func(ctx context.Context) error {
+		_, err := shared.Kubectl(ctx, arguments...)
+
+		return err
+	})
+}
+
+// enforce makes the policies and their bindings.
+func enforce(ctx context.Context) error {
 	for _, folder := range []string{root + "/config/policy", "testdata/self-service"} {
 		if _, err := shared.Kubectl(ctx, "apply", "--server-side", "-k", folder); err != nil {
 			return err
 		}
 	}
 
-	return inForce(ctx)
+	return nil
 }
+
+// guard puts the policies in force.
+func guard(ctx context.Context) error { return errors.Join(enforce(ctx), inForce(ctx)) }
 
 // inForce waits until every policy is asked. An API server takes changes of policies over once a second, and knows a
 // kind of parameters later still.

@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// method is a way to write.
+// method is a way to write, or to read.
 type method string
 
 const (
@@ -24,6 +24,7 @@ const (
 	apply  method = "server-side apply"
 	put    method = "PUT" // of what is there, with the body as a merge patch
 	remove method = "DELETE"
+	read   method = "GET"
 )
 
 // request is one to the API server.
@@ -60,7 +61,7 @@ func (r request) send(ctx context.Context, who string, dryRun bool) error {
 		call = call.Param(key, value)
 	}
 
-	if dryRun {
+	if dryRun && r.method != read {
 		call = call.Param("dryRun", "All")
 	}
 
@@ -86,6 +87,8 @@ func (r request) call(ctx context.Context, client *rest.RESTClient) (*rest.Reque
 		body, err := r.changed(ctx)
 
 		return client.Put().SetHeader("Content-Type", "application/json").Body(body), err
+	case read:
+		return client.Get(), nil
 	case remove:
 		if r.body == "" {
 			return client.Delete(), nil
@@ -106,13 +109,13 @@ func (r request) changed(ctx context.Context) ([]byte, error) {
 
 	path := strings.TrimSuffix(strings.TrimSuffix(r.path, "/status"), "/finalize")
 
-	read, err := client.Get().AbsPath(path).DoRaw(ctx)
+	found, err := client.Get().AbsPath(path).DoRaw(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 
 	var live, change map[string]any
-	if err := errors.Join(json.Unmarshal(read, &live), json.Unmarshal([]byte(r.body), &change)); err != nil {
+	if err := errors.Join(json.Unmarshal(found, &live), json.Unmarshal([]byte(r.body), &change)); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 
@@ -152,6 +155,10 @@ const (
 	alice   = "alice"
 	carol   = "carol"
 	vera    = "vera"
+	greta   = "greta"
+	dave    = "dave"
+	olga    = "olga"
+	bob     = "bob"
 	robot   = "system:serviceaccount:team-a-one:robot"
 )
 

@@ -72,6 +72,43 @@ func managedObjects() []attempt {
 	)...)
 }
 
+// renderedObjects change what the manager really has made, whose names are reserved as well, or take it away.
+func renderedObjects() []attempt {
+	const (
+		role    = "kubesphere:workspacerole:team-a-viewer"
+		self    = "kubesphere:workspacerole:team-a-self-provisioner:self"
+		project = "kubesphere:iam:operator"
+		noLabel = `{"metadata":{"labels":{"app.kubernetes.io/managed-by":null}}}`
+	)
+
+	var out []attempt
+
+	for _, object := range []struct{ by, path, change string }{
+		{oscar, rbac + "clusterroles/" + role, anything},
+		{oscar, rbac + "clusterroles/" + self, anything},
+		{oscar, rbac + "clusterrolebindings/" + self, anybody},
+		{oscar, inA + "rolebindings/" + role, anybody},
+		{nora, inA + "rolebindings/" + role, anybody},
+		{nora, inA + "roles/" + project, anything},
+		{nora, inA + "rolebindings/kubesphere:iam:alice-admin", anybody},
+	} {
+		out = append(out, allOf(object.by, []string{managed, reserved},
+			request{merge, object.path, "{" + object.change + "}"},
+			request{put, object.path, "{" + object.change + "}"},
+			request{merge, object.path, noLabel},
+		)...)
+		out = append(out, all(object.by, managed, request{remove, object.path, ""})...)
+	}
+
+	// 3.x has roles under plain names.
+	for _, path := range []string{inA + "roles/admin", iam + "namespaces/team-a-one/roles/admin"} {
+		out = append(out, all(nora, managed,
+			request{merge, path, "{" + anything + "}"}, request{merge, path, noLabel}, request{remove, path, ""})...)
+	}
+
+	return out
+}
+
 // withoutContent leaves of an object that is made what an object that is applied needs besides its change.
 func withoutContent(object string) string {
 	for _, content := range []string{`,"rules":[]`, `,"subjects":[]`} {
@@ -105,14 +142,15 @@ func reservedNames() []attempt {
 		request{post, inB + "rolebindings", binding("RoleBinding", "kubesphere:workspacerole:team-b-viewer", "view")},
 		request{post, rbac + "clusterroles", role("ClusterRole", "kubesphere:workspacerole:team-c-admin")},
 		request{post, rbac + "clusterroles", role("ClusterRole", "kubesphere:globalrole:admin")},
-		request{post, inB + "roles", role("Role", "kubesphere:iam:admin")},
-		request{merge, rbac + "clusterroles/kubesphere:workspacerole:team-a-viewer", "{" + anything + "}"},
+		request{post, inB + "roles", role("Role", "kubesphere:iam:other")},
+		request{post, rbac + "clusterroles", `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole",` +
+			`"metadata":{"generateName":"kubesphere:workspacerole:team-c-"}}`},
+		request{put, inB + "rolebindings/handed", `{"metadata":{"labels":{"a":"b"}}}`},
 	)
 
 	// Somebody who holds the role there may hand it on, says RBAC.
 	return append(out, all(nora, reserved,
-		request{post, inA + "rolebindings", binding("RoleBinding", "x", "kubesphere:workspacerole:team-a-admin")},
-		request{merge, inA + "rolebindings/kubesphere:workspacerole:team-a-viewer", "{" + anybody + "}"})...)
+		request{post, inA + "rolebindings", binding("RoleBinding", "x", "kubesphere:workspacerole:team-a-admin")})...)
 }
 
 // workspaceRoles write roles and bindings of a workspace whose roles somebody else manages.
@@ -208,8 +246,13 @@ func workspaceObjects() []attempt {
 		},
 	)...)
 
+	// Those who manage its roles may say who manages the workspace.
+	out = append(out, attempt{
+		by: oscar, request: request{merge, template, `{"spec":{"template":{"spec":{"manager":"oscar"}}}}`},
+		policies: []string{workspaces}, isRightful: true,
+	})
+
 	return append(out, all(oscar, workspaces,
-		request{merge, template, `{"spec":{"template":{"spec":{"manager":"oscar"}}}}`},
 		request{merge, tenant + "workspaces/team-b", `{"spec":{"manager":"oscar"}}`},
 		request{merge, tenant + "workspaces/team-b", `{"spec":null}`},
 		request{
@@ -283,7 +326,20 @@ func clusterRolesInside() []attempt {
 		})
 	}
 
-	return slices.Concat(bind(mallory, "ClusterRole"), bind(oscar, "ClusterRole"), bind(mallory, "GlobalRole"))
+	// A binding of KubeSphere's can be made to refer to another role, as those of Kubernetes cannot.
+	bindings := iam + "namespaces/team-a-one/rolebindings/"
+	change := `{"roleRef":{"apiGroup":"iam.kubesphere.io","kind":"ClusterRole","name":"cluster-admin"}}`
+	out := all(nora, inside,
+		request{merge, bindings + "mine", change},
+		request{put, bindings + "mine", change},
+		request{patch, bindings + "mine", `[{"op":"replace","path":"/roleRef/kind","value":"ClusterRole"}]`},
+		// It was the platform that bound the role of the cluster, to nobody yet.
+		request{merge, bindings + "bound", "{" + anybody + "}"},
+		request{put, bindings + "bound", "{" + anybody + "}"},
+	)
+
+	return slices.Concat(out, bind(mallory, "ClusterRole"), bind(oscar, "ClusterRole"),
+		bind(mallory, "GlobalRole"), bind(mallory, "WorkspaceRole"))
 }
 
 // rolesByAnnotation ask for a role on behalf of a service account, without the right to give it.
@@ -298,6 +354,7 @@ func rolesByAnnotation() []attempt {
 			`{"apiVersion":"v1","kind":"ServiceAccount",` + strings.Replace(metadata, "default", "x", 1) + "}",
 		},
 		request{merge, path + "/default", "{" + metadata + "}"},
+		request{put, path + "/default", "{" + metadata + "}"},
 		request{apply, path + "/default", `{"apiVersion":"v1","kind":"ServiceAccount",` + metadata + "}"},
 	)
 }
