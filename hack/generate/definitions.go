@@ -17,8 +17,8 @@ import (
 
 const definitionsFolder = "config/crd/"
 
-// definitionFiles lists the custom resource definitions for kustomize, describes their fields, and records their
-// revisions.
+// definitionFiles orders the custom resource definitions, lists them for kustomize, describes their fields, and records
+// their revisions.
 func definitionFiles(_ manager.Catalog, files map[string][]byte) error {
 	paths, err := filepath.Glob(definitionsFolder + "bases/*.yaml")
 	if err != nil {
@@ -35,6 +35,13 @@ func definitionFiles(_ manager.Catalog, files map[string][]byte) error {
 
 	for _, path := range paths {
 		resources = append(resources, "bases/"+filepath.Base(path))
+
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("read a custom resource definition: %w", err)
+		}
+
+		files[path] = []byte(ordered(string(content)))
 
 		definition, err := readDefinition(path)
 		if err != nil {

@@ -1,6 +1,6 @@
 // Command generate writes what follows from the table of controllers and from the custom resource
 // definitions: the roles under config/rbac, the lists of kustomize, the record of schema revisions, and the
-// pages under docs/reference.
+// pages under docs/reference. It puts the definitions in order.
 // It is run by "make generate", in the root of the checkout.
 package main
 

@@ -80,7 +80,9 @@ func TestTrialBindsNobody(t *testing.T) {
 
 // The default is KubeSphere's, and a policy may allow more.
 func TestMoreRulesThanKubeSphereAllowed(t *testing.T) {
-	more := named("more", func(spec *alertingv1alpha1.AlertingPolicySpec) { spec.Limits.RulesPerGroup = new(int32(200)) })
+	more := named("more", func(spec *alertingv1alpha1.AlertingPolicySpec) {
+		spec.Limits.RulesPerGroup = new(int32(200))
+	})
 
 	enforced, _ := policy.Resolve([]*alertingv1alpha1.AlertingPolicy{more}, policy.Subject{Namespace: "shop"})
 	if enforced.RulesPerGroup.Value != 200 {

@@ -343,6 +343,28 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// Prometheus knows a function that Thanos does not yet, and Thanos loads nothing because of it.
+func TestFunctionsAreThoseOfTheEvaluator(t *testing.T) {
+	for evaluator, rendered := range map[alertingv2beta1.Evaluator]int{
+		"": 0, alertingv2beta1.EvaluatorThanosRuler: 0, alertingv2beta1.EvaluatorPrometheus: 1,
+	} {
+		t.Run(string(evaluator), func(t *testing.T) {
+			result, err := rendering.Render(simple(func(group *alertingv2beta1.RuleGroup) {
+				group.Spec.Evaluator = evaluator
+				group.Spec.Rules = group.Spec.Rules[:1]
+				group.Spec.Rules[0].Expr = "first_over_time(up[5m]) == 0"
+			}), unlimited())
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if len(result.Rules.Rules) != rendered {
+				t.Errorf("%d rendered, want %d; rejected %+v", len(result.Rules.Rules), rendered, result.Rejected)
+			}
+		})
+	}
+}
+
 func TestGroupsThatCannotBeUsed(t *testing.T) {
 	for field, change := range map[string]func(*alertingv2beta1.RuleGroup){
 		"spec.interval":                  func(g *alertingv2beta1.RuleGroup) { g.Spec.Interval = "often" },

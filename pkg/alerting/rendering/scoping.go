@@ -2,9 +2,11 @@ package rendering
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	alertingv2beta1 "github.com/ks-core/ks-controller-manager/api/alerting/v2beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/alerting/policy"
 	"github.com/ks-core/ks-controller-manager/pkg/alerting/scope"
 )
 
@@ -41,9 +43,7 @@ func (r *renderer) confinement(selects []scope.Matcher) scope.Policy {
 		MaxSelectors: bounds.SelectorsPerRule.Value,
 	}
 
-	if bounds.Functions.Given() {
-		confinement.Functions = bounds.Functions.Value
-	}
+	confinement.Functions = functionsOf(r.group.Spec.Evaluator, bounds.Functions)
 
 	if bounds.RejectConflicts.Value {
 		confinement.Conflict = scope.Reject
@@ -63,6 +63,24 @@ func (r *renderer) confinement(selects []scope.Matcher) scope.Policy {
 	}
 
 	return confinement
+}
+
+// functionUnknownToThanos has been stable since Prometheus 3.16. Thanos 0.42 has an older parser, and one rule that it
+// cannot parse keeps it from loading any.
+const functionUnknownToThanos = "first_over_time"
+
+// functionsOf are those that the policies allow and the evaluator knows.
+func functionsOf(evaluator alertingv2beta1.Evaluator, allowed policy.Bound[[]string]) []string {
+	functions := scope.StableFunctions()
+	if allowed.Given() {
+		functions = slices.Clone(allowed.Value)
+	}
+
+	if evaluator == alertingv2beta1.EvaluatorPrometheus {
+		return functions
+	}
+
+	return slices.DeleteFunc(functions, func(name string) bool { return name == functionUnknownToThanos })
 }
 
 // refusalOf is the refusal of a scope, by field of the rule.

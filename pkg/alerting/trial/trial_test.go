@@ -39,7 +39,9 @@ func TestRules(t *testing.T) {
 			}, want: 1,
 		},
 		"a number": {
-			spec: alertingv1alpha1.AlertingPolicySpec{Limits: alertingv1alpha1.PolicyLimits{RulesPerGroup: new(int32(1))}},
+			spec: alertingv1alpha1.AlertingPolicySpec{
+				Limits: alertingv1alpha1.PolicyLimits{RulesPerGroup: new(int32(1))},
+			},
 			want: 1,
 		},
 		"somebody else's": {
