@@ -19,6 +19,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	alertingv2beta1 "github.com/ks-core/ks-controller-manager/api/alerting/v2beta1"
 	"github.com/ks-core/ks-controller-manager/test/cluster"
 )
 
@@ -26,7 +27,7 @@ const (
 	root       = "../.."
 	namespace  = "kubesphere-monitoring-system"
 	account    = "ks-rule-agent"
-	patience   = 60 * time.Second
+	patience   = 2 * time.Minute
 	components = root + "/config/components"
 )
 
@@ -131,7 +132,8 @@ func install(dir string) error {
 	}
 
 	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), monitoringv1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), monitoringv1.AddToScheme(scheme),
+		alertingv2beta1.AddToScheme(scheme)); err != nil {
 		return err
 	}
 

@@ -20,22 +20,27 @@ import (
 // exporter has the one metric of these tests.
 type exporter struct {
 	mutex  sync.Mutex
-	values map[string]float64 // by the label case
+	values map[series]float64
 }
 
-func (e *exporter) set(name string, value float64) {
+// series is one of the metric.
+type series struct{ namespace, name string }
+
+func (e *exporter) set(name string, value float64) { e.setIn("demo", name, value) }
+
+func (e *exporter) setIn(namespace, name string, value float64) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 
-	e.values[name] = value
+	e.values[series{namespace, name}] = value
 }
 
 func (e *exporter) ServeHTTP(writer http.ResponseWriter, _ *http.Request) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 
-	for name, value := range e.values {
-		_, _ = fmt.Fprintf(writer, "demo_value{case=%q,namespace=\"demo\"} %g\n", name, value)
+	for one, value := range e.values {
+		_, _ = fmt.Fprintf(writer, "demo_value{case=%q,namespace=%q} %g\n", one.name, one.namespace, value)
 	}
 }
 

@@ -48,7 +48,7 @@ func newWorld(tb testing.TB, dialect rulefiles.Dialect) *world {
 
 	w := &world{
 		tb: tb, dialect: dialect, name: string(dialect), rules: filepath.Join(tb.TempDir(), "rules"),
-		exporter: &exporter{values: map[string]float64{}},
+		exporter: &exporter{values: map[series]float64{}},
 	}
 
 	if err := os.Mkdir(w.rules, 0o750); err != nil {

@@ -10,7 +10,8 @@ type RuleTest struct {
 	// +kubebuilder:validation:MaxLength=128
 	Name string `json:"name"`
 
-	// interval is the time between two samples of inputSeries, as a duration of Prometheus. Empty: 1m.
+	// interval is the time between two samples of inputSeries, as a duration of Prometheus. Empty: the interval of the
+	// group, and 1m where it has none.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern=`^(0|(([0-9]+)y)?(([0-9]+)w)?(([0-9]+)d)?(([0-9]+)h)?(([0-9]+)m)?(([0-9]+)s)?(([0-9]+)ms)?)$`

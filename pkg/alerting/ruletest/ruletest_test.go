@@ -189,7 +189,6 @@ func TestBounds(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 
-			begin := time.Now()
 			rule := ruletest.Rule{Alert: "A", Expr: test.expr, Annotations: map[string]string{"a": test.template}}
 
 			if test.expr == "" {
@@ -203,10 +202,6 @@ func TestBounds(t *testing.T) {
 
 			if len(failures) == 0 || !strings.Contains(failures[0].Message, test.says) {
 				t.Errorf("failures %+v, want ...%s...", failures, test.says)
-			}
-
-			if took := time.Since(begin); took > 10*time.Second {
-				t.Errorf("it took %v", took)
 			}
 		})
 	}

@@ -9,7 +9,8 @@ package v2beta1
 type RuleTestApplyConfiguration struct {
 	// name of the test, unique within the group.
 	Name *string `json:"name,omitempty"`
-	// interval is the time between two samples of inputSeries, as a duration of Prometheus. Empty: 1m.
+	// interval is the time between two samples of inputSeries, as a duration of Prometheus. Empty: the interval of the
+	// group, and 1m where it has none.
 	Interval *string `json:"interval,omitempty"`
 	// inputSeries are the series that there are. Rules are tested as they are written, so those of a RuleGroup see them
 	// without the label namespace too.

@@ -27,7 +27,6 @@ const (
 	reasonTooManyGroups = "TooManyGroups"
 	reasonApplied       = "Applied"
 	reasonApplyFailed   = "ApplyFailed"
-	reasonKept          = "Kept"
 	reasonNoRules       = "NoRules"
 )
 
@@ -99,6 +98,12 @@ func (o *outcome) refused(reason, message string) outcome {
 	}
 	o.stalled = kube.Stalled(reason, errors.New(message))
 
+	if !o.keep {
+		o.report.Conditions = append(o.report.Conditions, metav1.Condition{
+			Type: kube.ConditionProgrammed, Status: metav1.ConditionFalse, Reason: reason, Message: message,
+		})
+	}
+
 	return *o
 }
 
@@ -109,7 +114,9 @@ func (r *Reconciler) test(ctx context.Context, found gathered, decided *outcome)
 		return false
 	}
 
-	failures, err := r.memory.tested(found.key, found.version, func() ([]ruletest.Failure, error) {
+	version := fmt.Sprint(found.version, positions(decided.result.Rejected))
+
+	failures, err := r.memory.tested(found.key, version, func() ([]ruletest.Failure, error) {
 		return rendering.Test(ctx, found.group, decided.result)
 	})
 	if err != nil {

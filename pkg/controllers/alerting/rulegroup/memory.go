@@ -20,8 +20,9 @@ type remembered struct {
 	version  string // of the group that was tested
 	failures []ruletest.Failure
 
-	before, wanted string // digests of the last write: what was there, and what was to be
-	status         time.Time
+	before, wanted string    // digests of the last write: what was there, and what was to be
+	written        time.Time // when that was
+	status         time.Time // when the status was written last
 }
 
 func newMemory() *memory { return &memory{groups: map[client.ObjectKey]remembered{}} }
@@ -68,22 +69,22 @@ func (m *memory) tested(
 }
 
 // wrote notes a write, and settled that what is there is what was to be.
-func (m *memory) wrote(key client.ObjectKey, before, wanted string) {
-	m.change(key, func(group *remembered) { group.before, group.wanted = before, wanted })
+func (m *memory) wrote(key client.ObjectKey, before, wanted string, now time.Time) {
+	m.change(key, func(group *remembered) { group.before, group.wanted, group.written = before, wanted, now })
 }
 
 func (m *memory) settled(key client.ObjectKey) {
 	if known := m.get(key); known.wanted != "" {
-		m.wrote(key, "", "")
+		m.wrote(key, "", "", time.Time{})
 	}
 }
 
-// isFutile tells whether the very write that would be made now has been made, and led to the very state from which it
-// would be made again.
-func (m *memory) isFutile(key client.ObjectKey, current, wanted string) bool {
+// repeats tells whether the very write that would be made now has been made from the very state that is there now, and
+// how long ago.
+func (m *memory) repeats(key client.ObjectKey, current, wanted string, now time.Time) (time.Duration, bool) {
 	known := m.get(key)
 
-	return known.wanted == wanted && known.before == current
+	return now.Sub(known.written), known.wanted == wanted && known.before == current
 }
 
 func (m *memory) reported(key client.ObjectKey, now time.Time) {

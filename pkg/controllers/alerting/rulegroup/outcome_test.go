@@ -2,6 +2,7 @@ package rulegroup_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -28,6 +30,7 @@ import (
 type stage struct {
 	t          *testing.T
 	client     client.Client
+	subject    harness.Subject
 	reconciler reconcile.Reconciler
 	writes     *atomic.Int64
 	now        time.Time
@@ -38,12 +41,37 @@ type counting struct {
 	client.Client
 
 	writes *atomic.Int64
+	drops  string
 }
 
 func (c counting) Apply(ctx context.Context, intent runtime.ApplyConfiguration, options ...client.ApplyOption) error {
 	c.writes.Add(1)
 
-	return c.Client.Apply(ctx, intent, options...)
+	pruned, err := c.prune(intent)
+	if err != nil {
+		return err
+	}
+
+	return c.Client.Apply(ctx, pruned, options...)
+}
+
+// prune drops a field of rules, as an old definition does.
+func (c counting) prune(intent runtime.ApplyConfiguration) (runtime.ApplyConfiguration, error) {
+	if c.drops == "" {
+		return intent, nil
+	}
+
+	text, err := json.Marshal(intent)
+	if err != nil {
+		return nil, err
+	}
+
+	object := &unstructured.Unstructured{}
+	if err := json.Unmarshal([]byte(strings.ReplaceAll(string(text), c.drops, "")), &object.Object); err != nil {
+		return nil, err
+	}
+
+	return client.ApplyConfigurationFromUnstructured(object), nil
 }
 
 func (c counting) Delete(ctx context.Context, object client.Object, options ...client.DeleteOption) error {
@@ -69,13 +97,18 @@ func stageWith(t *testing.T, settings *rulegroup.Settings, objects ...client.Obj
 		}
 	}
 
-	made := &stage{t: t, client: c, writes: &atomic.Int64{}, now: time.Unix(1_000_000, 0)}
-	made.reconciler = s.New(harness.Environment{
-		Client: counting{c, made.writes}, Recorder: events.NewFakeRecorder(1000),
-		Clock: func() time.Time { return made.now },
-	})
+	made := &stage{t: t, client: c, subject: s, writes: &atomic.Int64{}, now: time.Unix(1_000_000, 0)}
+	made.drop("")
 
 	return made
+}
+
+// drop starts the controller anew on an API server that drops a text of what is applied.
+func (s *stage) drop(text string) {
+	s.reconciler = s.subject.New(harness.Environment{
+		Client: counting{s.client, s.writes, text}, Recorder: events.NewFakeRecorder(1000),
+		Clock: func() time.Time { return s.now },
+	})
 }
 
 // run reconciles a group until it is at rest, and returns its status.
@@ -262,6 +295,33 @@ func TestGroupsEnd(t *testing.T) {
 				t.Errorf("rules %q are left, status %+v", s.rules("web"), status)
 			}
 		})
+	}
+}
+
+// A definition that drops a field must not have it written without end.
+func TestOldDefinitionIsTold(t *testing.T) {
+	s := stageWith(t, rulegroup.DefaultSettings(), shop(), ofShop("web", func(group *alertingv2beta1.RuleGroup) {
+		group.Spec.Rules[0].KeepFiringFor = "7m"
+	}))
+	s.drop(`"keep_firing_for":"7m",`)
+
+	s.run("web")
+	s.now = s.now.Add(11 * time.Second)
+	s.run("web")
+
+	s.now = s.now.Add(11 * time.Second)
+
+	status, before := s.run("web"), s.writes.Load()
+	if reason(status, "Stalled") != "True/FieldsDropped" ||
+		!strings.Contains(apimeta.FindStatusCondition(status.Conditions, "Programmed").Message, "keepFiringFor") {
+		t.Errorf("got %+v", status.Conditions)
+	}
+
+	s.now = s.now.Add(time.Hour)
+	s.run("web")
+
+	if after := s.writes.Load(); after != before || s.rules("web") != "Down job:up:sum" {
+		t.Errorf("written %d times more, rules %q", after-before, s.rules("web"))
 	}
 }
 

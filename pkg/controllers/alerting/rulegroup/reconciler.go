@@ -19,8 +19,14 @@ import (
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 )
 
-// lookPeriod is how often the states of a group's rules are looked at.
-const lookPeriod = 30 * time.Second
+const (
+	// lookPeriod is how often the states of a group's rules are looked at.
+	lookPeriod = 30 * time.Second
+
+	// settlePeriod is how long after a write it is looked at again: a definition that drops a field of it makes no
+	// event when the object stays as it was.
+	settlePeriod = 10 * time.Second
+)
 
 // Reconciler makes the PrometheusRule of one group.
 type Reconciler struct {
@@ -81,8 +87,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 
 	decided := r.decide(ctx, found)
-	decided.failure = r.apply(ctx, decided)
+	wrote, err := r.apply(ctx, decided)
+	decided.failure = errors.Join(decided.failure, err)
 	wait := r.observe(ctx, object, found, &decided)
+
+	if wrote {
+		wait = settlePeriod
+	}
 
 	if err := errors.Join(decided.failure, r.report(ctx, object, decided), decided.stalled); err != nil {
 		return kube.Result(err)
@@ -99,12 +110,12 @@ func (r *Reconciler) ruleKey(group client.ObjectKey) client.ObjectKey {
 }
 
 // apply brings the PrometheusRule to what it should be: written only where it differs, gone where there is none.
-func (r *Reconciler) apply(ctx context.Context, decided outcome) error {
+func (r *Reconciler) apply(ctx context.Context, decided outcome) (bool, error) {
 	switch {
 	case decided.keep:
-		return nil
+		return false, nil
 	case decided.rule == nil:
-		return r.remove(ctx, r.ruleKey(decided.key))
+		return false, r.remove(ctx, r.ruleKey(decided.key))
 	}
 
 	wanted := decided.rule
@@ -114,20 +125,24 @@ func (r *Reconciler) apply(ctx context.Context, decided outcome) error {
 	if exists && current == digest {
 		r.memory.settled(decided.key)
 
-		return nil
+		return false, nil
 	}
 
-	if exists && r.memory.isFutile(decided.key, current, digest) {
-		return errPruned
+	if age, again := r.memory.repeats(decided.key, current, digest, r.clock.Now()); exists && again {
+		if age < settlePeriod {
+			return true, nil // The store has not heard of the last write yet.
+		}
+
+		return false, errPruned
 	}
 
 	if err := r.write(ctx, wanted); err != nil {
-		return err
+		return false, err
 	}
 
-	r.memory.wrote(decided.key, current, digest)
+	r.memory.wrote(decided.key, current, digest, r.clock.Now())
 
-	return nil
+	return true, nil
 }
 
 // errPruned ends what would be a write without end: what is written comes back another.

@@ -1,6 +1,7 @@
 package rulegroup
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -123,13 +124,14 @@ func (o *outcome) verdict() kube.Report {
 		return report
 	}
 
-	failed := metav1.Condition{
-		Type: kube.ConditionProgrammed, Status: metav1.ConditionFalse, Reason: reasonApplyFailed,
-		Message: o.failure.Error(),
+	report.State, report.Reason, report.Message = kube.StateFailed, reasonApplyFailed, o.failure.Error()
+	if stalled, isStalled := errors.AsType[*kube.StalledError](o.failure); isStalled {
+		report.State, report.Reason = kube.StateStalled, stalled.Reason
 	}
 
-	report.State, report.Reason, report.Message = kube.StateFailed, reasonApplyFailed, o.failure.Error()
-	report.Conditions = replace(report.Conditions, failed)
+	report.Conditions = replace(report.Conditions, metav1.Condition{
+		Type: kube.ConditionProgrammed, Status: metav1.ConditionFalse, Reason: report.Reason, Message: report.Message,
+	})
 
 	return report
 }
