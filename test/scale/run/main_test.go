@@ -9,8 +9,6 @@ import (
 )
 
 func TestUsage(t *testing.T) {
-	t.Parallel()
-
 	for name, test := range map[string]struct {
 		args []string
 		want string
@@ -22,9 +20,8 @@ func TestUsage(t *testing.T) {
 		"no number":        {[]string{"--workers=1,many"}, "--workers=1,many: want numbers", exitFailure},
 		"no checkout":      {[]string{"--root=/nowhere"}, "thresholds", exitFailure},
 	} {
+		// One at a time: a command sets the logger of its process.
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-
 			var stderr bytes.Buffer
 			if code := command(t.Context(), test.args, &bytes.Buffer{}, &stderr); code != test.code {
 				t.Errorf("exit code %d, want %d", code, test.code)

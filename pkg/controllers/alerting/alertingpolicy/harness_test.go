@@ -45,7 +45,7 @@ func TestAlertingPolicyKeepsThePromises(t *testing.T) {
 			return built.Reconciler
 		},
 		Worlds:   worlds(),
-		MaxReads: 3, MaxWrites: 1,
+		MaxReads: 3, MaxWrites: 1, Seeds: 6,
 		Remains:    func(client.Object) bool { return true }, // It owns nothing.
 		Unrepaired: func(client.Object) bool { return true },
 	})

@@ -48,7 +48,7 @@ func subject(t *testing.T) harness.Subject {
 			}},
 		},
 		// The definition, and all groups at once; a write for each of ours.
-		MaxReads: 2, MaxWrites: 2,
+		MaxReads: 2, MaxWrites: 2, Seeds: 6,
 		// The conditions of a group are of the controller that renders it.
 		NoConditions: true,
 		// With their definition all groups go by themselves.
