@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	alertingv2beta1 "github.com/ks-core/ks-controller-manager/api/alerting/v2beta1"
@@ -202,5 +203,5 @@ func clip(text string) string {
 		return text
 	}
 
-	return text[:enough] + "..."
+	return strings.ToValidUTF8(text[:enough], "") + "..."
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -92,6 +93,21 @@ func TestMerge(t *testing.T) {
 	} {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
+		}
+	}
+}
+
+// Errors quote queries, which may be in any language: what is cut must not end within a letter, or the status would never
+// be as it was written.
+func TestErrorsAreCutBetweenLetters(t *testing.T) {
+	for pad := range 4 {
+		problem := strings.Repeat("x", pad) + strings.Repeat("\u00e9\u4e16", 200)
+		state := read(t, `{"status":"success","data":{"groups":[{"name":"g","rules":[{"type":"recording","name":"r",
+		  "lastError":"`+problem+`"}]}]}}`)
+
+		got := state[evaluator.GroupKey{Group: "g"}][0].LastError
+		if !utf8.ValidString(got) || len(got) > 300 {
+			t.Errorf("got %q", got)
 		}
 	}
 }
