@@ -97,8 +97,8 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// Errors quote queries, which may be in any language: what is cut must not end within a letter, or the status would never
-// be as it was written.
+// Errors quote queries, which may be in any language: what is cut must not end within a letter, or the status would
+// never be as it was written.
 func TestErrorsAreCutBetweenLetters(t *testing.T) {
 	for pad := range 4 {
 		problem := strings.Repeat("x", pad) + strings.Repeat("\u00e9\u4e16", 200)
