@@ -9,12 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	alertingv2beta1 "github.com/ks-core/ks-controller-manager/api/alerting/v2beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/alerting"
 	"github.com/ks-core/ks-controller-manager/pkg/alerting/policy"
 	"github.com/ks-core/ks-controller-manager/pkg/alerting/rendering"
 )
-
-// workspaceLabel says on a namespace which workspace it is of.
-const workspaceLabel = "kubesphere.io/workspace"
 
 // verbOptions are what render, check and explain have in common.
 type verbOptions struct {
@@ -137,7 +135,7 @@ func (o *verbOptions) outcomes(command *cobra.Command) ([]outcome, error) {
 func (o *verbOptions) outcome(ctx context.Context, group groupObject, read manifests) (outcome, error) {
 	labels := read.namespaces[group.content.Namespace]
 	bounds, _ := policy.Resolve(read.policies, policy.Subject{
-		Namespace: group.content.Namespace, Labels: labels, Workspace: labels[workspaceLabel],
+		Namespace: group.content.Namespace, Labels: labels, Workspace: labels[alerting.WorkspaceLabel],
 	})
 
 	made := outcome{

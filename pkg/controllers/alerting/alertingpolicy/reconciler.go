@@ -1,7 +1,6 @@
 package alertingpolicy
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,15 +18,13 @@ import (
 
 	alertingv1alpha1 "github.com/ks-core/ks-controller-manager/api/alerting/v1alpha1"
 	alertingv2beta1 "github.com/ks-core/ks-controller-manager/api/alerting/v2beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/alerting"
 	"github.com/ks-core/ks-controller-manager/pkg/alerting/policy"
 	"github.com/ks-core/ks-controller-manager/pkg/alerting/rendering"
 	"github.com/ks-core/ks-controller-manager/pkg/alerting/trial"
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 )
-
-// workspaceLabel says which workspace a namespace belongs to. It is of another domain, and no more than a name here.
-const workspaceLabel = "kubesphere.io/workspace"
 
 // Reasons of the conditions.
 const (
@@ -122,7 +119,7 @@ func (r *Reconciler) gather(ctx context.Context, object *alertingv1alpha1.Alerti
 
 	for i := range groups.Items {
 		group := &groups.Items[i]
-		if group.Labels[alertingv2beta1.EnableLabel] == "true" && group.DeletionTimestamp.IsZero() {
+		if alerting.Counts(group) {
 			inside[group.Namespace] = append(inside[group.Namespace], group)
 		}
 	}
@@ -131,20 +128,15 @@ func (r *Reconciler) gather(ctx context.Context, object *alertingv1alpha1.Alerti
 
 	for i := range all.Items {
 		item := &all.Items[i]
-		subject := policy.Subject{Namespace: item.Name, Labels: item.Labels, Workspace: item.Labels[workspaceLabel]}
+		subject := policy.Subject{Namespace: item.Name, Labels: item.Labels, Workspace: item.Labels[alerting.WorkspaceLabel]}
 
 		if selects, _ := policy.Selects(object, subject); selects {
-			slices.SortFunc(inside[item.Name], age)
+			slices.SortFunc(inside[item.Name], func(a, b *alertingv2beta1.RuleGroup) int { return alerting.Age(a, b) })
 			found = append(found, namespace{subject, inside[item.Name]})
 		}
 	}
 
 	return found, nil
-}
-
-// age orders groups: the oldest first, and those of the same second by name.
-func age(a, b *alertingv2beta1.RuleGroup) int {
-	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 }
 
 // rejected counts what the policy leaves out. Of a group that has not changed it is known.

@@ -1,7 +1,6 @@
 package rulegroup
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,9 +22,6 @@ import (
 
 const ownerAnnotation = alerting.OwnerAnnotation
 
-// workspaceLabel says which workspace a namespace belongs to. It is of another domain, and no more than a name here.
-const workspaceLabel = "kubesphere.io/workspace"
-
 // gathered is all that a group depends on.
 type gathered struct {
 	key     client.ObjectKey
@@ -39,7 +35,7 @@ type gathered struct {
 func (r *Reconciler) gather(ctx context.Context, object client.Object) (gathered, error) {
 	group := r.kind.group(object)
 	found := gathered{
-		key: client.ObjectKeyFromObject(object), enabled: enabled(object), group: group,
+		key: client.ObjectKeyFromObject(object), enabled: alerting.Enabled(object), group: group,
 		version: fmt.Sprintf("%s/%d", object.GetUID(), object.GetGeneration()),
 		around:  rendering.Surroundings{Cluster: r.settings.Cluster},
 	}
@@ -83,42 +79,28 @@ func (r *Reconciler) subject(ctx context.Context, name string) (policy.Subject, 
 		return policy.Subject{}, fmt.Errorf("read the namespace: %w", err)
 	}
 
-	return policy.Subject{Namespace: name, Labels: namespace.Labels, Workspace: namespace.Labels[workspaceLabel]}, nil
+	return policy.Subject{Namespace: name, Labels: namespace.Labels, Workspace: namespace.Labels[alerting.WorkspaceLabel]}, nil
 }
 
-// share leaves a group what the older ones of its namespace do not use. Nothing but a policy makes them depend on each
-// other.
+// share leaves a group what the older ones of its namespace do not use.
 func (r *Reconciler) share(ctx context.Context, object client.Object, found *gathered) error {
 	bounds := found.around.Bounds
-	if object.GetNamespace() == "" || (!bounds.GroupsPerNamespace.Given() && !bounds.RulesPerNamespace.Given()) {
+	if object.GetNamespace() == "" || !bounds.Shared() {
 		return nil
 	}
 
-	groups, err := r.older(ctx, object)
+	older, err := r.older(ctx, object)
 	if err != nil {
 		return err
 	}
 
-	if most := bounds.GroupsPerNamespace; most.Given() && len(groups) >= most.Value {
-		found.surplus = most
-	}
-
-	if most := bounds.RulesPerNamespace; most.Given() {
-		left := most.Value
-		for _, group := range groups {
-			left -= len(group.Rules)
-		}
-
-		if left = max(left, 0); left < found.around.Allowance.Value {
-			found.around.Allowance = policy.Bound[int]{Value: left, By: most.By}
-		}
-	}
+	found.around.Allowance, found.surplus = bounds.Share(older)
 
 	return nil
 }
 
-// older are the enabled groups of the namespace that come before one: they keep what they have when another is made.
-func (r *Reconciler) older(ctx context.Context, object client.Object) ([]rendering.Group, error) {
+// older are the numbers of rules of the groups of the namespace that come before one.
+func (r *Reconciler) older(ctx context.Context, object client.Object) ([]int, error) {
 	list, inside := r.kind.list(), client.InNamespace(object.GetNamespace())
 	if err := r.client.List(ctx, list, inside, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("read the groups of the namespace: %w", err)
@@ -129,24 +111,16 @@ func (r *Reconciler) older(ctx context.Context, object client.Object) ([]renderi
 		return nil, fmt.Errorf("read a list of groups: %w", err)
 	}
 
-	var groups []rendering.Group
+	var sizes []int
 
 	for _, item := range items {
 		other, isObject := item.(client.Object)
-		if isObject && enabled(other) && other.GetDeletionTimestamp().IsZero() && age(other, object) < 0 {
-			groups = append(groups, r.kind.group(other))
+		if isObject && alerting.Counts(other) && alerting.Age(other, object) < 0 {
+			sizes = append(sizes, len(r.kind.group(other).Rules))
 		}
 	}
 
-	return groups, nil
-}
-
-// age orders groups: the oldest first, and those of the same second by name.
-func age(a, b client.Object) int {
-	return cmp.Or(
-		a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time),
-		cmp.Compare(a.GetName(), b.GetName()),
-	)
+	return sizes, nil
 }
 
 // intentOf is a PrometheusRule with nothing but what we say of it.

@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	alertingv2beta1 "github.com/ks-core/ks-controller-manager/api/alerting/v2beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/alerting/rendering"
 	"github.com/ks-core/ks-controller-manager/pkg/kube"
 	"github.com/ks-core/ks-controller-manager/pkg/kube/stores"
@@ -208,8 +207,3 @@ func (r *Reconciler) report(ctx context.Context, object client.Object, decided o
 }
 
 var errNoObject = errors.New("the copy of an object is none")
-
-// enabled tells whether a group is to be evaluated, by KubeSphere's label.
-func enabled(object client.Object) bool {
-	return object.GetLabels()[alertingv2beta1.EnableLabel] == "true"
-}

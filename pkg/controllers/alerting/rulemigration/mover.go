@@ -13,7 +13,6 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	alertingv2beta1 "github.com/ks-core/ks-controller-manager/api/alerting/v2beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/alerting"
 	"github.com/ks-core/ks-controller-manager/pkg/alerting/migration"
 	"github.com/ks-core/ks-controller-manager/pkg/alerting/rendering"
@@ -193,9 +192,4 @@ func summary(blocked []string, remedy string) string {
 	}
 
 	return text + ". " + remedy
-}
-
-// enabled tells whether a group is to be evaluated.
-func enabled(group client.Object) bool {
-	return group.GetLabels()[alertingv2beta1.EnableLabel] == "true"
 }

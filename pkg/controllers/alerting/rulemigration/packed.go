@@ -157,7 +157,7 @@ func (p *Packed) look(ctx context.Context, old *monitoringv1.PrometheusRule, pac
 			return nil, fmt.Errorf("read group %s: %w", name, err)
 		}
 
-		if !found || !enabled(group) || !group.GetDeletionTimestamp().IsZero() || isIdle(group) {
+		if !found || !alerting.Enabled(group) || !group.GetDeletionTimestamp().IsZero() || isIdle(group) {
 			all = append(all, none)
 
 			continue
