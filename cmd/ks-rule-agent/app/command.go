@@ -72,8 +72,8 @@ func NewCommand(name, version string) *cobra.Command {
 		},
 	}
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	command.AddCommand(newRunCommand(), newRenderCommand(), newCheckCommand(), newExplainCommand(),
-		newVersionCommand(name, version))
+	command.AddCommand(newRunCommand(), newAdmissionCommand(), newRenderCommand(), newCheckCommand(),
+		newExplainCommand(), newVersionCommand(name, version))
 
 	return command
 }

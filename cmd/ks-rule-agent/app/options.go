@@ -117,8 +117,14 @@ const podNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 // cluster returns how to reach the cluster, and the namespace of reports.
 func (o *runOptions) cluster() (*rest.Config, string, error) {
+	return connect(o.kubeconfig, o.reportNamespace, "report-namespace")
+}
+
+// connect returns how to reach the cluster, and a namespace: what the flag says, or that of the pod, or that of the
+// kubeconfig.
+func connect(kubeconfig, namespace, flag string) (*rest.Config, string, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = o.kubeconfig
+	rules.ExplicitPath = kubeconfig
 
 	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil)
 
@@ -129,17 +135,17 @@ func (o *runOptions) cluster() (*rest.Config, string, error) {
 
 	config.UserAgent = agent.Name
 
-	if o.reportNamespace != "" {
-		return config, o.reportNamespace, nil
+	if namespace != "" {
+		return config, namespace, nil
 	}
 
 	if text, err := os.ReadFile(podNamespace); err == nil {
 		return config, strings.TrimSpace(string(text)), nil
 	}
 
-	namespace, _, err := loader.Namespace()
+	namespace, _, err = loader.Namespace()
 	if err != nil {
-		return nil, "", fmt.Errorf("find the namespace of the report: %w; name it with --report-namespace", err)
+		return nil, "", fmt.Errorf("find the namespace: %w; name it with --%s", err, flag)
 	}
 
 	return config, namespace, nil

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	alertingv2beta1 "github.com/ks-core/ks-controller-manager/api/alerting/v2beta1"
-	"github.com/ks-core/ks-controller-manager/pkg/alerting"
 	"github.com/ks-core/ks-controller-manager/pkg/alerting/policy"
 	"github.com/ks-core/ks-controller-manager/pkg/alerting/rendering"
 )
@@ -134,9 +133,7 @@ func (o *verbOptions) outcomes(command *cobra.Command) ([]outcome, error) {
 
 func (o *verbOptions) outcome(ctx context.Context, group groupObject, read manifests) (outcome, error) {
 	labels := read.namespaces[group.content.Namespace]
-	bounds, _ := policy.Resolve(read.policies, policy.Subject{
-		Namespace: group.content.Namespace, Labels: labels, Workspace: labels[alerting.WorkspaceLabel],
-	})
+	bounds, _ := policy.Resolve(read.policies, policy.SubjectOf(group.content.Namespace, labels))
 
 	made := outcome{
 		Kind: group.kind, Namespace: group.content.Namespace, Name: group.content.Name,

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	alertingv1alpha1 "github.com/ks-core/ks-controller-manager/api/alerting/v1alpha1"
+	"github.com/ks-core/ks-controller-manager/pkg/alerting"
 )
 
 // MaxRulesPerGroup is how many rules a group may have where no policy says so. It is KubeSphere 3.4's number.
@@ -56,6 +57,11 @@ type Subject struct {
 	Namespace string
 	Labels    map[string]string
 	Workspace string
+}
+
+// SubjectOf is the subject that a namespace is; the groups of the cluster where it has no name.
+func SubjectOf(namespace string, labels map[string]string) Subject {
+	return Subject{Namespace: namespace, Labels: labels, Workspace: labels[alerting.WorkspaceLabel]}
 }
 
 // Selects tells whether a policy is about a subject. A selector that cannot be read chooses everybody, for the

@@ -22,7 +22,9 @@ func TestShare(t *testing.T) {
 			allowance: policy.Bound[int]{Value: 40},
 		},
 		"room for all": {
-			bounds:    policy.Bounds{RulesPerGroup: limit(5), RulesPerNamespace: limit(20), GroupsPerNamespace: limit(3)},
+			bounds: policy.Bounds{
+				RulesPerGroup: limit(5), RulesPerNamespace: limit(20), GroupsPerNamespace: limit(3),
+			},
 			older:     []int{5, 5},
 			allowance: limit(5),
 		},

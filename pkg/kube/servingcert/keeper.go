@@ -112,7 +112,7 @@ func (k *Keeper) Ensure(ctx context.Context) error {
 	}
 
 	now := k.clock.Now()
-	if current := k.current.Load(); current != nil && !k.outdated(current, signer, now) {
+	if current := k.current.Load(); current != nil && !outdated(current, signer, now) {
 		return nil
 	}
 
@@ -127,7 +127,7 @@ func (k *Keeper) Ensure(ctx context.Context) error {
 }
 
 // outdated tells that a certificate is to be replaced.
-func (k *Keeper) outdated(current *tls.Certificate, signer *authority, now time.Time) bool {
+func outdated(current *tls.Certificate, signer *authority, now time.Time) bool {
 	switch {
 	case !signer.trusts(current, now):
 		return true

@@ -128,7 +128,7 @@ func (r *Reconciler) gather(ctx context.Context, object *alertingv1alpha1.Alerti
 
 	for i := range all.Items {
 		item := &all.Items[i]
-		subject := policy.Subject{Namespace: item.Name, Labels: item.Labels, Workspace: item.Labels[alerting.WorkspaceLabel]}
+		subject := policy.SubjectOf(item.Name, item.Labels)
 
 		if selects, _ := policy.Selects(object, subject); selects {
 			slices.SortFunc(inside[item.Name], func(a, b *alertingv2beta1.RuleGroup) int { return alerting.Age(a, b) })

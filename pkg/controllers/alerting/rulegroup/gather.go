@@ -79,7 +79,7 @@ func (r *Reconciler) subject(ctx context.Context, name string) (policy.Subject, 
 		return policy.Subject{}, fmt.Errorf("read the namespace: %w", err)
 	}
 
-	return policy.Subject{Namespace: name, Labels: namespace.Labels, Workspace: namespace.Labels[alerting.WorkspaceLabel]}, nil
+	return policy.SubjectOf(name, namespace.Labels), nil
 }
 
 // share leaves a group what the older ones of its namespace do not use.
