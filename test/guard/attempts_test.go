@@ -71,7 +71,7 @@ func probes() map[string]attempt {
 
 func attempts() []attempt {
 	return slices.Concat(
-		memberships(), guardedKeys(), owners(), creations(), finalizations(), limits(), protected(),
+		memberships(), guardedKeys(), owners(), creations(), finalizations(), beyondLimits(), protected(),
 		managedObjects(), renderedObjects(), reservedNames(), workspaceRoles(), workspaceObjects(), platformObjects(),
 		clusterRolesInside(), rolesByAnnotation(),
 	)
@@ -306,9 +306,15 @@ func finalizations() []attempt {
 	return all(nora, ownership, request{put, namespace("team-a-one") + "/finalize", `{"spec":{"finalizers":[]}}`})
 }
 
-// limits bring namespaces into workspaces that are full.
-func limits() []attempt {
-	out := all(dora, limit, creation("own", `{"labels":{"kubesphere.io/workspace":"full"}}`))
+// beyondLimits bring namespaces into workspaces that are full, also from one to another.
+func beyondLimits() []attempt {
+	out := all(dora, limit, creation("own", `{"labels":{"kubesphere.io/workspace":"full"}}`),
+		request{
+			apply, namespace("own"), `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"own",` +
+				`"labels":{"kubesphere.io/workspace":"full"}}}`,
+		},
+		request{merge, namespace("too-full-one"), `{"metadata":{"labels":{"kubesphere.io/workspace":"full"}}}`},
+	)
 
 	for _, request := range changes("team-a-one", `{"labels":{"kubesphere.io/workspace":"full"}}`) {
 		if request.path == namespace("team-a-one") {

@@ -5,6 +5,7 @@ package guard_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
+	"github.com/ks-core/ks-controller-manager/pkg/tenancy/limits"
 	"github.com/ks-core/ks-controller-manager/test/cluster"
 )
 
@@ -66,7 +69,7 @@ func furnish(ctx context.Context) error {
 		return err
 	}
 
-	for policy, workspaces := range map[string]string{"small": `["full"]`, "planned": `["tried"]`} {
+	for policy, workspaces := range map[string]string{"small": `["full","too-full"]`, "planned": `["tried"]`} {
 		status := fmt.Sprintf(`{"status":{"fullWorkspaces":%s}}`, workspaces)
 
 		_, err := shared.Kubectl(ctx, "patch", "workspacepolicies", policy, "--subresource=status", "--type=merge",
@@ -76,7 +79,39 @@ func furnish(ctx context.Context) error {
 		}
 	}
 
-	return giveOwner(ctx)
+	return errors.Join(bindLimit(ctx), giveOwner(ctx))
+}
+
+// bindLimit makes the one binding that the manager makes, and keeps, of what policies say is full.
+func bindLimit(ctx context.Context) error {
+	client, err := clientOf(admin)
+	if err != nil {
+		return err
+	}
+
+	found, err := client.Get().AbsPath(tenant + "workspacepolicies").DoRaw(ctx)
+	if err != nil {
+		return err
+	}
+
+	var policies tenantv1beta1.WorkspacePolicyList
+	if err := json.Unmarshal(found, &policies); err != nil {
+		return err
+	}
+
+	binding := limits.Binding(limits.Full(policies.Items))
+	if binding == nil {
+		return nil // nothing is full yet
+	}
+
+	content, err := json.Marshal(binding)
+	if err != nil {
+		return err
+	}
+
+	const bindings = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/"
+
+	return request{apply, bindings + limit, string(content)}.send(ctx, admin, false)
 }
 
 // giveOwner gives a namespace of team-a an owner of somebody else's, one that exists: the garbage collector runs.
@@ -118,7 +153,7 @@ func enforce(ctx context.Context) error {
 		}
 	}
 
-	return nil
+	return bindLimit(ctx)
 }
 
 // guard puts the policies in force.

@@ -3,6 +3,7 @@ package guard_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/ks-core/ks-controller-manager/pkg/controllers"
@@ -44,10 +45,57 @@ func render(ctx context.Context) error {
 			}
 		}
 
-		return eventually(ctx, func(ctx context.Context) error {
+		err := eventually(ctx, func(ctx context.Context) error {
 			return errors.Join(promisesKept(ctx), acrossIsRefused(ctx), rendered(ctx))
 		})
+		if err != nil {
+			return err
+		}
+
+		return bindsWhatIsFull(ctx)
 	})
+}
+
+// bindsWhatIsFull has the manager make the binding of the limit with no rights but its own, keep it, write it no more
+// often than it must, and remove it when nothing is full any more.
+func bindsWhatIsFull(ctx context.Context) error {
+	const values = "{.spec.validationActions}{.spec.matchResources.objectSelector.matchExpressions[*].values}"
+
+	if err := applyFiles(ctx, "testdata/brief.yaml"); err != nil {
+		return err
+	}
+
+	errKept := errors.Join(
+		eventually(ctx, binding(values, `["Deny"]["brief"]`)),
+		change(ctx, "validatingadmissionpolicybindings/"+limit, `{"spec":{"validationActions":["Warn"]}}`),
+		eventually(ctx, binding(values, `["Deny"]["brief"]`)),
+		change(ctx, "workspaces/brief", `{"metadata":{"annotations":{"a":"b"}}}`),
+		change(ctx, "workspacepolicies/brief", `{"metadata":{"annotations":{"a":"b"}}}`),
+		eventually(ctx, binding("{.metadata.generation}", "1")),
+	)
+
+	_, errDelete := shared.Kubectl(ctx, "delete", "-f", "testdata/brief.yaml")
+
+	return errors.Join(errKept, errDelete, eventually(ctx, binding(values, "")))
+}
+
+// binding tells whether the binding of the limit has something; nothing where it is not there.
+func binding(path, want string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		found, err := shared.Kubectl(ctx, "get", "validatingadmissionpolicybindings", limit, "--ignore-not-found",
+			"--output=jsonpath="+path)
+		if err == nil && found != want {
+			err = fmt.Errorf("the binding of the limit has %q, not %q", found, want)
+		}
+
+		return err
+	}
+}
+
+func change(ctx context.Context, object, patch string) error {
+	_, err := shared.Kubectl(ctx, "patch", object, "--type=merge", "--patch", patch)
+
+	return err
 }
 
 // acrossIsRefused waits for the manager to have looked at the binding that reaches for another workspace.

@@ -51,6 +51,7 @@ func rightsInNamespaces() []right {
 		toB   = `{"labels":{"kubesphere.io/workspace":"team-b"}}`
 		note  = `{"labels":{"app":"x"},"annotations":{"note":"y"}}`
 		tried = `{"labels":{"kubesphere.io/workspace":"tried"}}`
+		back  = `{"labels":{"kubesphere.io/workspace":"too-full"}}`
 		privy = `{"labels":{"pod-security.kubernetes.io/enforce":"privileged",` +
 			`"kubesphere.io/protected-resource":"true"},"annotations":{"kubesphere.io/creator":"pete"}}`
 	)
@@ -61,6 +62,12 @@ func rightsInNamespaces() []right {
 			request{put, namespace("team-a-one"), `{"metadata":` + toA + `}`},
 			request{merge, namespace("team-a-one"), `{"metadata":` + tried + `}`}, // its limit is tried only
 			request{merge, namespace("team-a-one"), `{"metadata":` + toA + `}`}),
+		// In a full workspace is left what is there, and whatever leaves it goes.
+		may(dora, changes("too-full-one", note)...),
+		may(dora, request{merge, namespace("too-full-one"), `{"metadata":` + tried + `}`}),
+		may(admin, request{merge, namespace("too-full-one"), `{"metadata":` + back + `}`},
+			request{merge, namespace("too-full-one"), `{"metadata":{"labels":{"kubesphere.io/workspace":null}}}`},
+			request{merge, namespace("too-full-one"), `{"metadata":` + back + `}`}),
 		// What is nobody's concern.
 		may(nora, changes("team-a-one", note)...), may(mallory, changes("team-b-one", note)...),
 		may(oscar, changes("kube-system", note)...),

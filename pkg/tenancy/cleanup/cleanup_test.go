@@ -40,6 +40,11 @@ func bindings() cleanup.Kind {
 	return kind("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings")
 }
 
+func policyBindings() cleanup.Kind {
+	return kind("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding",
+		"validatingadmissionpolicybindings")
+}
+
 func clusterRoles() cleanup.Kind {
 	return kind("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles")
 }
@@ -103,6 +108,8 @@ func TestStepFor(t *testing.T) {
 		"a managed role":          {iamRoles(), managed, cleanup.Options{}, "delete"},
 		"a native binding":        {bindings(), plain, everything, ""},
 		"a managed native one":    {bindings(), managed, cleanup.Options{}, "delete"},
+		"a policy's binding":      {policyBindings(), plain, everything, ""},
+		"a managed one":           {policyBindings(), managed, cleanup.Options{}, "delete"},
 		"our Lease":               {leases(), plain, everything, "delete"},
 		"another Lease":           {leases(), plain, cleanup.Options{Leases: []types.NamespacedName{{Namespace: "x", Name: "one"}}}, ""},
 		"labels stay":             {namespaces(), marked, cleanup.Options{CustomResources: true}, ""},

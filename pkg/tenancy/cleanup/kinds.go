@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -39,13 +40,15 @@ func Native() map[string][]string {
 	return map[string][]string{
 		"":               {"namespaces", "serviceaccounts"},
 		rbacv1.GroupName: {"roles", "rolebindings", "clusterroles", "clusterrolebindings"},
+
+		admissionregistrationv1.GroupName: {"validatingadmissionpolicybindings"},
 	}
 }
 
-// Selector selects the objects of a kind that can have traces. Of roles and bindings that are the ones a controller
-// made; of the rest it cannot be told by a label.
+// Selector selects the objects of a kind that can have traces. Of roles and bindings, also of admission policies, that
+// are the ones a controller made; of the rest it cannot be told by a label.
 func (k Kind) Selector() labels.Selector {
-	if k.Group == rbacv1.GroupName {
+	if k.Group == rbacv1.GroupName || k.Group == admissionregistrationv1.GroupName {
 		return labels.SelectorFromSet(labels.Set{tenancy.ManagedByLabel: tenancy.ManagedBy})
 	}
 

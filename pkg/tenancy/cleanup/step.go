@@ -152,9 +152,10 @@ func isToGo(kind Kind, object *metav1.PartialObjectMetadata, options Options) bo
 func (k Kind) isNamespace() bool { return k.Group == "" && k.Kind == "Namespace" }
 
 // isDerived tells whether objects of the kind are made of others, so that nothing is lost with them: roles and
-// bindings, native ones and ours.
+// bindings, native ones and ours, and bindings of admission policies.
 func (k Kind) isDerived() bool {
-	return strings.HasSuffix(k.Kind, "Role") || strings.HasSuffix(k.Kind, "RoleBinding")
+	return strings.HasSuffix(k.Kind, "Role") || strings.HasSuffix(k.Kind, "RoleBinding") ||
+		strings.HasSuffix(k.Kind, "PolicyBinding")
 }
 
 func isManaged(object *metav1.PartialObjectMetadata) bool {

@@ -27,18 +27,20 @@ const (
 	maxFull = 10_000
 )
 
-// Reconciler reports on one WorkspacePolicy.
+// Reconciler reports on one WorkspacePolicy, and has the admission policy go by what all of them say.
 type Reconciler struct {
 	client   client.Client
+	applier  *kube.Applier
 	recorder events.EventRecorder
 	clock    clock.PassiveClock
 }
 
-// New makes the controller.
+// New makes the controller. It looks at one policy at a time, for what it makes is made of all.
 func New(dependencies manager.Dependencies) (*manager.Controller, error) {
 	return &manager.Controller{
 		Reconciler: &Reconciler{
 			client:   dependencies.Client,
+			applier:  kube.NewApplier(dependencies.Client, kube.FieldOwner(Name)),
 			recorder: dependencies.Recorder,
 			clock:    dependencies.Clock,
 		},
@@ -49,32 +51,43 @@ func New(dependencies manager.Dependencies) (*manager.Controller, error) {
 // Reconcile implements reconcile.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	policy := &tenantv1beta1.WorkspacePolicy{}
-	if err := r.client.Get(ctx, request.NamespacedName, policy); err != nil {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+
+	err := r.client.Get(ctx, request.NamespacedName, policy)
+	if client.IgnoreNotFound(err) != nil {
+		return reconcile.Result{}, err
 	}
 
-	if !policy.DeletionTimestamp.IsZero() {
-		return reconcile.Result{}, nil
+	if err != nil || !policy.DeletionTimestamp.IsZero() {
+		return kube.Result(r.guard(ctx, nil))
 	}
 
+	published, err := r.publish(ctx, policy)
+
+	return kube.Result(errors.Join(err, r.guard(ctx, published)))
+}
+
+// publish says in the status of a policy what it finds, and returns the policy with it.
+func (r *Reconciler) publish(
+	ctx context.Context, policy *tenantv1beta1.WorkspacePolicy,
+) (*tenantv1beta1.WorkspacePolicy, error) {
 	if kube.Paused(policy) {
-		return kube.Result(r.report(ctx, policy, nil, kube.Report{State: kube.StatePaused}))
+		return r.report(ctx, policy, nil, kube.Report{State: kube.StatePaused})
 	}
 
 	if problems := limits.CheckPolicy(policy); len(problems) > 0 {
-		err := r.report(ctx, policy, &limits.Census{}, refused(problems))
+		published, err := r.report(ctx, policy, &limits.Census{}, refused(problems))
 
-		return kube.Result(errors.Join(err, kube.Stalled(problems.Reason(), errors.New(problems.Message()))))
+		return published, errors.Join(err, kube.Stalled(problems.Reason(), errors.New(problems.Message())))
 	}
 
 	var workspaces tenantv1beta1.WorkspaceList
 	if err := r.client.List(ctx, &workspaces, client.UnsafeDisableDeepCopy); err != nil {
-		return reconcile.Result{}, fmt.Errorf("list the workspaces: %w", err)
+		return policy, fmt.Errorf("list the workspaces: %w", err)
 	}
 
 	census := limits.Count(policy, workspaces.Items)
 
-	return kube.Result(r.report(ctx, policy, &census, inForce(policy, census)))
+	return r.report(ctx, policy, &census, inForce(policy, census))
 }
 
 // refused reports a policy that its author has to change.
@@ -118,10 +131,10 @@ func inForce(policy *tenantv1beta1.WorkspacePolicy, census limits.Census) kube.R
 	return report
 }
 
-// report writes the status if it changed. Without a census the last one stays.
+// report writes the status if it changed, and returns the policy with it. Without a census the last one stays.
 func (r *Reconciler) report(
 	ctx context.Context, policy *tenantv1beta1.WorkspacePolicy, census *limits.Census, report kube.Report,
-) error {
+) (*tenantv1beta1.WorkspacePolicy, error) {
 	after := policy.DeepCopy()
 	after.Status.ObservedGeneration = after.Generation
 
@@ -134,12 +147,12 @@ func (r *Reconciler) report(
 
 	changed, err := kube.PatchStatus(ctx, r.client, policy, after)
 	if err != nil {
-		return fmt.Errorf("report on the policy: %w", err)
+		return after, fmt.Errorf("report on the policy: %w", err)
 	}
 
 	if changed {
 		kube.Announce(r.recorder, policy, policy.Status.Conditions, report)
 	}
 
-	return nil
+	return after, nil
 }

@@ -3,7 +3,9 @@ package workspacepolicy
 import (
 	"context"
 	"maps"
+	"slices"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,22 +16,49 @@ import (
 
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
+	"github.com/ks-core/ks-controller-manager/pkg/tenancy/limits"
 )
 
-// watches wake a policy by itself, and all of them by a workspace of which something changes that counts.
+// watches wake a policy by itself, and all of them by a workspace of which something changes that counts. What was
+// published of a policy wakes it once more: only then is it there for all to see, and the binding is made of all.
 func watches(reader client.Reader) []manager.Watch {
 	return []manager.Watch{
 		{
 			Object: &tenantv1beta1.WorkspacePolicy{}, Handler: &handler.EnqueueRequestForObject{},
 			Predicates: []predicate.Predicate{
-				predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}),
+				predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{},
+					predicate.Funcs{UpdateFunc: publishes}),
 			},
 		},
 		{
 			Object: &tenantv1beta1.Workspace{}, Handler: handler.EnqueueRequestsFromMapFunc(all(reader)),
 			Predicates: []predicate.Predicate{predicate.Funcs{UpdateFunc: counts}},
 		},
+		{
+			Object:  &admissionregistrationv1.ValidatingAdmissionPolicyBinding{},
+			Handler: handler.EnqueueRequestsFromMapFunc(binding),
+		},
+		{
+			Object: manager.MetadataOf(guardKind()), Handler: handler.EnqueueRequestsFromMapFunc(binding),
+			Predicates: []predicate.Predicate{predicate.Funcs{
+				UpdateFunc: func(event.UpdateEvent) bool { return false }, // only whether it is there counts
+			}},
+		},
 	}
+}
+
+// publishes tells whether other workspaces are full than before.
+func publishes(updated event.UpdateEvent) bool {
+	before, isBefore := updated.ObjectOld.(*tenantv1beta1.WorkspacePolicy)
+	after, isAfter := updated.ObjectNew.(*tenantv1beta1.WorkspacePolicy)
+
+	return isBefore && isAfter && !slices.Equal(before.Status.FullWorkspaces, after.Status.FullWorkspaces)
+}
+
+// binding has the binding looked at. There may be no policy any more by which to do that, and it is done with any
+// name: this is one that a policy need not have.
+func binding(context.Context, client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: limits.Guard}}}
 }
 
 // counts tells whether a change of a workspace can be one for a policy.
