@@ -75,6 +75,10 @@ func Run(ctx context.Context, options Options) (*report.Result, error) {
 		r.Restarted = r.Manager
 	}
 
+	if err := r.measureGround(ctx); err != nil {
+		return nil, fmt.Errorf("with nothing to do: %w", err)
+	}
+
 	if err := r.generate(ctx); err != nil {
 		return nil, fmt.Errorf("generating: %w", err)
 	}
@@ -99,21 +103,25 @@ func (r *runner) seedDir() string { return filepath.Join(r.Dir, "seed") }
 // generate makes the cluster that all others begin with.
 func (r *runner) generate(ctx context.Context) error {
 	return r.in(ctx, r.seedDir(), "", func(w *world) error {
-		if err := w.install(ctx, r.Root); err != nil {
-			return err
-		}
-
-		err := r.phase(w, "generate", func() error {
-			if err := fill(ctx, w.admin, r.Scenario.Generate(r.Size, r.Seed), r.Logf); err != nil {
-				return err
-			}
-
-			return w.awaitIdle(ctx, r.Quiet, r.Timeout)
-		})
-
+		err := r.populate(ctx, w, "generate", r.Scenario.Generate(r.Size, r.Seed))
 		r.Logf("etcd keeps %d MiB on disk", w.stateBytes()>>20)
 
 		return err
+	})
+}
+
+// populate installs what the manager needs, and makes what users have made.
+func (r *runner) populate(ctx context.Context, w *world, phase string, stages []Stage) error {
+	if err := w.install(ctx, r.Root, r.Scenario.Components); err != nil {
+		return err
+	}
+
+	return r.phase(w, phase, func() error {
+		if err := fill(ctx, w.admin, stages, r.Logf); err != nil {
+			return err
+		}
+
+		return w.awaitIdle(ctx, r.Quiet, r.Timeout)
 	})
 }
 
@@ -189,7 +197,7 @@ func (r *runner) coldStart(ctx context.Context, w *world) error {
 		return err
 	}
 
-	return w.running(ctx, r.Manager, "manager-cold", func(manager *child) error {
+	return r.running(ctx, w, r.Manager, "manager-cold", func(manager *child) error {
 		if err := r.phase(w, "cold", func() error { return r.converge(ctx, w, manager) }, manager); err != nil {
 			return err
 		}
@@ -207,6 +215,7 @@ func (r *runner) coldStart(ctx context.Context, w *world) error {
 		r.result.Set("cold.writes", report.Count, float64(len(writes)), "writes of the manager, of all kinds")
 		r.result.Set("cold.refused", report.Count, float64(len(writes.Failed())),
 			"writes that were refused and made again")
+		r.result.Set("cold.events", report.Count, float64(len(writes.Of("events"))), "events among these writes")
 		r.result.Set("cold.writeRate", report.Rate, float64(len(writes))/r.cold.Seconds(), "writes in a second")
 
 		return r.memory(ctx, manager, "memory.cold", "resident, after a cold start, with nothing to do")
@@ -285,6 +294,9 @@ func (r *runner) record(ctx context.Context, w *world) error {
 
 	r.result.Set("cold.intents", report.Count, float64(len(r.intents)),
 		"what the manager owns in the end: objects, parts of objects and status")
+	r.result.Set("cold.again", report.Count,
+		r.value("cold.writes")-r.value("cold.events")-r.value("cold.intents"),
+		"writes beyond one for each of these, without events")
 	r.Logf("the manager owns fields in %d places", len(r.intents))
 
 	config := w.Config()
@@ -302,7 +314,7 @@ func (r *runner) restart(ctx context.Context, w *world) error {
 		return err
 	}
 
-	return w.running(ctx, r.Restarted, "manager-again", func(manager *child) error {
+	return r.running(ctx, w, r.Restarted, "manager-again", func(manager *child) error {
 		var done drained
 
 		err := r.phase(w, "restart", func() error {
@@ -330,6 +342,12 @@ func (r *runner) restart(ctx context.Context, w *world) error {
 			return err
 		}
 
+		r.judgeGrowth()
+
+		if err := r.change(ctx, w, manager); err != nil {
+			return fmt.Errorf("one change: %w", err)
+		}
+
 		return r.edit(ctx, w, manager)
 	})
 }
@@ -345,14 +363,14 @@ func (r *runner) judgeRestart(w *world, from audit.Mark, done drained, peak repo
 		r.Logf("the restart needs no %s %s %s/%s", call.Verb, call.Target(), call.Namespace, call.Name)
 	}
 
-	steady := r.result.Figures["memory.steady"].Value
+	steady := r.value("memory.steady")
 
 	r.result.Set("restart.writes", report.Count, float64(len(writes)), "writes of a restart on what is in order")
 	r.result.Set("restart.reads", report.Count, float64(len(reads)), "reads of a restart beyond one list of each kind")
 	r.result.Set("restart.drained", report.Seconds, done.after.Seconds(),
 		"from the start of the process until it has looked at everything")
-	r.result.Set("restart.unseen", report.Count, float64(r.unseen(done)),
-		"workspaces and namespaces beyond the number of looks at objects; above zero it has not looked at all")
+	r.result.Set("restart.unseen", report.Count, r.unseen(done),
+		"objects beyond the number of looks at objects; above zero it has not looked at all")
 	r.result.Set("memory.peak", report.Bytes, float64(peak.ResidentPeak), "resident, at most, during a restart")
 	r.result.Set("memory.start", report.Ratio, float64(peak.ResidentPeak)/steady, "the peak of a restart to what stays")
 
@@ -360,18 +378,8 @@ func (r *runner) judgeRestart(w *world, from audit.Mark, done drained, peak repo
 }
 
 // unseen tells how many objects a manager cannot have looked at: it must not be in order by not looking.
-func (r *runner) unseen(done drained) int {
-	var looks uint64
-	for _, runs := range done.runs {
-		looks += runs
-	}
-
-	objects := r.Size.Workspaces
-	if hosts("namespace") {
-		objects += r.Size.Namespaces
-	}
-
-	return max(objects-int(looks), 0)
+func (r *runner) unseen(done drained) float64 {
+	return max(float64(r.Scenario.Objects(r.Size))-looks(done.runs), 0)
 }
 
 // measureBare applies what the manager has written, without it, in a cluster that began like the manager's.
@@ -408,6 +416,9 @@ func (r *runner) measureBare(ctx context.Context, workers int) error {
 
 	return discard(dir)
 }
+
+// value is that of a figure.
+func (r *runner) value(figure string) float64 { return r.result.Figures[figure].Value }
 
 // summarize compares the manager with the best rate without it.
 func (r *runner) summarize() {

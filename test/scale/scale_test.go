@@ -15,11 +15,11 @@ import (
 const root = "../.."
 
 // options are those of a run of this size within a test: short looks, for only counts are judged.
-func options(t *testing.T, size scale.Size) scale.Options {
+func options(t *testing.T, scenario scale.Scenario, size scale.Size) scale.Options {
 	t.Helper()
 
 	return scale.Options{
-		Scenario: scale.Tenancy(), Size: size, Seed: 1, Manager: own(t, "manager"), Root: root, Dir: t.TempDir(),
+		Scenario: scenario, Size: size, Seed: 1, Manager: own(t, "manager"), Root: root, Dir: t.TempDir(),
 		Quiet: 3 * time.Second, Settle: time.Millisecond, Look: time.Second, Timeout: 15 * time.Minute, Logf: t.Logf,
 	}
 }
@@ -35,10 +35,12 @@ func measure(
 		t.Fatal(err)
 	}
 
-	thresholds, err := report.ReadThresholds("thresholds.yaml")
+	all, err := report.ReadThresholds("thresholds.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
+
+	thresholds := all[options.Scenario.Name]
 
 	for name := range thresholds.Figures {
 		if !slices.ContainsFunc(figures, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
@@ -59,7 +61,7 @@ func counts() []report.Kind { return []report.Kind{report.Count} }
 func TestSmoke(t *testing.T) {
 	t.Parallel()
 
-	options := options(t, scale.T10().Divided(100))
+	options := options(t, scale.Tenancy(), scale.T10().Divided(100))
 	options.Workers, options.Edits = []int{8}, 5
 
 	result, verdicts := measure(t, options, counts(), "")
@@ -88,6 +90,26 @@ func TestSmoke(t *testing.T) {
 	}
 }
 
+// TestAlertingSmoke plays a fiftieth of 10,000 rules: one changed group is one object written and no other group looked
+// at, and what is in order is left alone. Bare writes are left to TestSmoke: none of these thresholds needs them.
+func TestAlertingSmoke(t *testing.T) {
+	t.Parallel()
+
+	options := options(t, scale.Alerting(), scale.ManyRules().Divided(50))
+	options.Quiet, options.Edits = time.Second, 3
+
+	result, verdicts := measure(t, options, counts(), "")
+	if failures := verdicts.Failures(); len(failures) > 0 {
+		t.Errorf("%s", strings.Join(failures, "\n"))
+	}
+
+	for _, resource := range []string{"rulegroups.alerting.kubesphere.io", "prometheusrules.monitoring.coreos.com"} {
+		if got := result.Objects[resource]; got != 5 {
+			t.Errorf("%d %s in the result, want 5", got, resource)
+		}
+	}
+}
+
 // A restart on a settled cluster must leave no trace, and must not ask the API server for what the caches have: at
 // this size each call for each object would be thousands. KS_SCALE=full takes the size that is promised.
 func TestConvergedRestart(t *testing.T) {
@@ -98,7 +120,7 @@ func TestConvergedRestart(t *testing.T) {
 		size = size.Divided(25)
 	}
 
-	_, verdicts := measure(t, options(t, size), counts(), "restart.")
+	_, verdicts := measure(t, options(t, scale.Tenancy(), size), counts(), "restart.")
 	if failures := verdicts.Failures(); len(failures) > 0 {
 		t.Errorf("%s", strings.Join(failures, "\n"))
 	}
@@ -108,7 +130,7 @@ func TestConvergedRestart(t *testing.T) {
 func TestSaboteurIsCaught(t *testing.T) {
 	t.Parallel()
 
-	options := options(t, scale.T10().Divided(500))
+	options := options(t, scale.Tenancy(), scale.T10().Divided(500))
 	options.Restarted = own(t, asSaboteur)
 
 	_, verdicts := measure(t, options, append(counts(), report.Bytes), "restart.", "memory.steady")

@@ -23,12 +23,14 @@ const bcryptHash = "$2a$10$abcdefghijklmnopqrstuuAbCdEfGhIjKlMnOpQrStUvWxYz01234
 // Tenancy is workspaces with their namespaces, roles and members.
 func Tenancy() Scenario {
 	return Scenario{
-		Name: "tenancy",
+		Name:  "tenancy",
+		Sizes: []Size{T10(), ManyWorkspaces()},
 		AddToScheme: func(scheme *runtime.Scheme) error {
 			return errors.Join(
 				clientgoscheme.AddToScheme(scheme), tenantv1beta1.AddToScheme(scheme), iamv1beta1.AddToScheme(scheme))
 		},
 		Generate:  generateTenancy,
+		Objects:   tenancyObjects,
 		Converged: tenancyConverged,
 		Resync:    changeBuiltinRole,
 		Edits: []Edit{

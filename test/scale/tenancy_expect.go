@@ -37,6 +37,15 @@ func madeBy(controller string) client.MatchingLabels {
 	}
 }
 
+// tenancyObjects are the workspaces and namespaces.
+func tenancyObjects(size Size) int {
+	if hosts("namespace") {
+		return size.Workspaces + size.Namespaces
+	}
+
+	return size.Workspaces
+}
+
 func tenancyConverged(ctx context.Context, reader client.Reader, size Size) error {
 	err := templatesReady(ctx, reader, size)
 

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	alertingv2beta1 "github.com/ks-core/ks-controller-manager/api/alerting/v2beta1"
+	"github.com/ks-core/ks-controller-manager/test/scale/report"
 )
 
 // The same size and seed must give the same objects, another seed others, and all of it what T10 is.
@@ -15,7 +18,8 @@ func TestGenerate(t *testing.T) {
 	t.Parallel()
 
 	size := T10().Divided(50)
-	first, again, other := render(t, size, 1), render(t, size, 1), render(t, size, 2)
+	first, again := render(t, generateTenancy(size, 1)), render(t, generateTenancy(size, 1))
+	other := render(t, generateTenancy(size, 2))
 
 	if diff := cmp.Diff(first, again); diff != "" {
 		t.Errorf("the second time (-first +second):\n%s", diff)
@@ -41,18 +45,70 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
+// The same of alert rules; R10000 is 10,000 of them, each named once in its group.
+func TestGenerateAlerting(t *testing.T) {
+	t.Parallel()
+
+	size := ManyRules().Divided(50)
+
+	first, again := render(t, generateAlerting(size, 1)), render(t, generateAlerting(size, 1))
+	if diff := cmp.Diff(first, again); diff != "" {
+		t.Errorf("the second time (-first +second):\n%s", diff)
+	}
+
+	if cmp.Equal(first, render(t, generateAlerting(size, 2))) {
+		t.Error("another seed makes no difference")
+	}
+
+	rules := map[string]bool{}
+
+	for object := range generateAlerting(ManyRules(), 1)[1].Objects {
+		group, isGroup := object.(*alertingv2beta1.RuleGroup)
+		if !isGroup {
+			t.Fatalf("a %T is no group of rules", object)
+		}
+
+		for _, rule := range group.Spec.Rules {
+			rules[group.Namespace+"/"+group.Name+"/"+rule.Alert] = true
+		}
+	}
+
+	if len(rules) != 10_000 {
+		t.Errorf("R10000 has %d rules", len(rules))
+	}
+}
+
+// A scenario without thresholds would hold nothing.
+func TestScenariosHaveThresholds(t *testing.T) {
+	t.Parallel()
+
+	all, err := report.ReadThresholds("thresholds.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for _, scenario := range Scenarios() {
+		thresholds := all[scenario.Name]
+
+		isOfSize := slices.ContainsFunc(scenario.Sizes, func(size Size) bool { return size.Name == thresholds.Size })
+		if !isOfSize || len(thresholds.Figures) == 0 {
+			t.Errorf("scenario %s has thresholds for size %q: %v", scenario.Name, thresholds.Size, thresholds.Figures)
+		}
+	}
+}
+
 func (s Size) withoutContent() Size {
 	s.SecretBytes = 0
 
 	return s
 }
 
-func render(t *testing.T, size Size, seed uint64) []string {
+func render(t *testing.T, stages []Stage) []string {
 	t.Helper()
 
 	var rendered []string
 
-	for _, stage := range generateTenancy(size, seed) {
+	for _, stage := range stages {
 		for object := range stage.Objects {
 			raw, err := json.Marshal(object)
 			if err != nil {

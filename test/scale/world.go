@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -69,9 +70,9 @@ func newClient(c *cluster.Cluster, scenario Scenario) (client.WithWatch, error) 
 	return client.NewWithWatch(c.Config(), client.Options{Scheme: scheme})
 }
 
-// install applies what a manager needs, and the policies, with the commands of the guide.
-func (w *world) install(ctx context.Context, root string) error {
-	for _, folder := range []string{"run", "policy"} {
+// install applies what a manager needs, the policies, and what else is asked for, with the commands of the guide.
+func (w *world) install(ctx context.Context, root string, components []string) error {
+	for _, folder := range append([]string{"run", "policy"}, components...) {
 		path := filepath.Join(root, "config", folder)
 		if _, err := os.Stat(path); os.IsNotExist(err) {
 			continue
@@ -140,7 +141,11 @@ func (w *world) callsSince(from audit.Mark) (audit.Calls, error) {
 }
 
 // running does something while a manager runs.
-func (w *world) running(ctx context.Context, program Program, name string, do func(*child) error) error {
+func (r *runner) running(
+	ctx context.Context, w *world, program Program, name string, do func(*child) error,
+) error {
+	program.Args = slices.Concat(r.Scenario.Args, program.Args)
+
 	manager, err := startChild(ctx, w.Cluster, program, name)
 	if err != nil {
 		return err

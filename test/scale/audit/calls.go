@@ -74,6 +74,11 @@ func (c Calls) By(user string) Calls {
 // Writes returns those that change something, or try to.
 func (c Calls) Writes() Calls { return c.where(Call.IsWrite) }
 
+// Of returns those about a resource, of any group.
+func (c Calls) Of(resource string) Calls {
+	return c.where(func(call Call) bool { return call.Resource == resource })
+}
+
 // Failed returns those that were refused.
 func (c Calls) Failed() Calls {
 	const good = 300

@@ -78,7 +78,9 @@ func eachOf(
 	}
 }
 
-// arrange puts what others depend on first: roles before their bindings, objects before their status.
+// arrange puts what others depend on first: roles before their bindings, objects before their status. What is of the
+// cluster comes before what is in namespaces, as with the manager: the API server goes through all ClusterRoleBindings
+// to see what a writer may, so the same write costs more when they are there.
 func arrange(intents []Intent) {
 	slices.SortStableFunc(intents, func(a, b Intent) int {
 		return cmp.Or(
@@ -90,19 +92,31 @@ func arrange(intents []Intent) {
 	})
 }
 
+// The rounds in which intents are applied.
+const (
+	rankCluster = iota
+	rankClusterBindings
+	rankNamespaced
+	rankNamespacedBindings
+	rankStatus
+	ranks
+)
+
 // rank is the round in which it is applied.
 func (i Intent) rank() int {
 	switch {
 	case i.isOfStatus:
-		return ranks - 1
-	case i.dependsOn:
-		return 1
+		return rankStatus
+	case i.Namespace == "" && !i.dependsOn:
+		return rankCluster
+	case i.Namespace == "":
+		return rankClusterBindings
+	case !i.dependsOn:
+		return rankNamespaced
 	default:
-		return 0
+		return rankNamespacedBindings
 	}
 }
-
-const ranks = 3
 
 // intentsOf returns one intent for each field manager of the object.
 func intentsOf(

@@ -83,9 +83,11 @@ func TestArrange(t *testing.T) {
 
 	intents := []Intent{
 		{Name: "status", isOfStatus: true, dependsOn: true},
-		{Name: "binding", dependsOn: true},
+		{Name: "binding", Namespace: "a", dependsOn: true},
 		{Name: "role", Namespace: "b"},
 		{Name: "role", Namespace: "a"},
+		{Name: "cluster binding", dependsOn: true},
+		{Name: "cluster role"},
 	}
 	arrange(intents)
 
@@ -94,7 +96,8 @@ func TestArrange(t *testing.T) {
 		got = append(got, intent.Name+intent.Namespace)
 	}
 
-	if diff := cmp.Diff([]string{"rolea", "roleb", "binding", "status"}, got); diff != "" {
+	want := []string{"cluster role", "cluster binding", "rolea", "roleb", "bindinga", "status"}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}
 }

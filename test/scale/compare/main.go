@@ -46,7 +46,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 
-	_, _ = fmt.Fprint(stdout, report.Compare(before, after, thresholds))
+	_, _ = fmt.Fprint(stdout, report.Compare(before, after, thresholds[after.Scenario]))
 
 	return 0
 }

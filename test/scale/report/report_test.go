@@ -141,14 +141,16 @@ func TestThresholdsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	for name, threshold := range read.Figures {
-		if threshold.Min == nil && threshold.Max == nil {
-			t.Errorf("%s promises nothing", name)
+	for scenario, thresholds := range read {
+		for name, threshold := range thresholds.Figures {
+			if threshold.Min == nil && threshold.Max == nil {
+				t.Errorf("%s: %s promises nothing", scenario, name)
+			}
 		}
 	}
 
 	wrong := filepath.Join(t.TempDir(), "wrong.yaml")
-	if err := os.WriteFile(wrong, []byte("figures: {a: {maximum: 1}}"), 0o600); err != nil {
+	if err := os.WriteFile(wrong, []byte("tenancy: {figures: {a: {maximum: 1}}}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 

@@ -24,22 +24,23 @@ type Threshold struct {
 	Runs      []string `json:"runs,omitempty"`
 }
 
-// Thresholds are those of the figures, by their names, for runs of one size.
+// Thresholds are those of the figures of a scenario, by their names, for runs of one size.
 type Thresholds struct {
 	Size    string               `json:"size"`
 	Figures map[string]Threshold `json:"figures"`
 }
 
-// ReadThresholds reads a file of thresholds. An unknown field is an error: it would hold nothing.
-func ReadThresholds(path string) (Thresholds, error) {
+// ReadThresholds reads a file of thresholds, those of each scenario by its name. An unknown field is an error: it would
+// hold nothing.
+func ReadThresholds(path string) (map[string]Thresholds, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return Thresholds{}, fmt.Errorf("reading the thresholds: %w", err)
+		return nil, fmt.Errorf("reading the thresholds: %w", err)
 	}
 
-	var thresholds Thresholds
+	var thresholds map[string]Thresholds
 	if err := yaml.UnmarshalStrict(raw, &thresholds); err != nil {
-		return Thresholds{}, fmt.Errorf("reading the thresholds: %w", err)
+		return nil, fmt.Errorf("reading the thresholds: %w", err)
 	}
 
 	return thresholds, nil

@@ -56,7 +56,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.root, "root", ".", "the checkout with the definitions, roles and policies to install")
 	flags.StringVar(&s.dir, "dir", "", "folder for the clusters; empty: a temporary one")
 	flags.StringVar(&s.out, "out", ".run/scale", "folder for the result")
-	flags.StringVar(&s.size, "size", "T10", "T10 or W1000")
+	flags.StringVar(&s.size, "size", "T10", sizes()+"; says what is measured, too")
 	flags.IntVar(&s.divide, "divide", 1, "a part of that size: 50 for a fiftieth")
 	flags.StringVar(&s.revision, "revision", "", "what is measured; empty: what git says")
 	flags.StringVar(&s.workers, "workers", "1,8,32", "how many workers to measure with, without a manager")
@@ -110,12 +110,10 @@ func (s settings) run(ctx context.Context, stdout io.Writer) ([]string, error) {
 		return nil, err
 	}
 
-	thresholds, err := report.ReadThresholds(filepath.Join(s.root, "test", "scale", "thresholds.yaml"))
+	thresholds, err := s.thresholds(options.Scenario.Name)
 	if err != nil {
 		return nil, err
 	}
-
-	s.leaveOut(thresholds)
 
 	if s.dir == "" {
 		options.Dir, err = os.MkdirTemp("", "ks-scale-")
@@ -150,15 +148,27 @@ func (s settings) run(ctx context.Context, stdout io.Writer) ([]string, error) {
 	return verdicts.Failures(), err
 }
 
-// leaveOut takes out the thresholds of what was asked not to be measured.
-func (s settings) leaveOut(thresholds report.Thresholds) {
+// thresholds are those of a scenario, without those of what was asked not to be measured.
+func (s settings) thresholds(scenario string) (report.Thresholds, error) {
+	all, err := report.ReadThresholds(filepath.Join(s.root, "test", "scale", "thresholds.yaml"))
+	if err != nil {
+		return report.Thresholds{}, err
+	}
+
+	thresholds, isThere := all[scenario]
+	if !isThere {
+		return report.Thresholds{}, fmt.Errorf("there are no thresholds for scenario %s", scenario)
+	}
+
 	maps.DeleteFunc(thresholds.Figures, func(name string, _ report.Threshold) bool {
 		return s.edits == 0 && strings.HasPrefix(name, "edit.") || s.workers == "" && name == "cold.ratio"
 	})
+
+	return thresholds, nil
 }
 
 func (s settings) options(stdout io.Writer) (scale.Options, error) {
-	size, err := s.sizeOf()
+	scenario, size, err := s.sizeOf()
 	if err != nil {
 		return scale.Options{}, err
 	}
@@ -171,7 +181,7 @@ func (s settings) options(stdout io.Writer) (scale.Options, error) {
 	started := time.Now()
 
 	return scale.Options{
-		Scenario: scale.Tenancy(), Size: size, Seed: s.seed,
+		Scenario: scenario, Size: size, Seed: s.seed,
 		Manager: scale.Program{Path: s.manager}, Root: s.root, Dir: s.dir,
 		Workers: workers, Edits: s.edits,
 		Quiet: 3 * time.Second, Settle: s.settle, Look: 10 * time.Second, Timeout: time.Hour,
@@ -181,14 +191,30 @@ func (s settings) options(stdout io.Writer) (scale.Options, error) {
 	}, nil
 }
 
-func (s settings) sizeOf() (scale.Size, error) {
-	for _, size := range []scale.Size{scale.T10(), scale.ManyWorkspaces()} {
-		if size.Name == s.size {
-			return size.Divided(s.divide), nil
+// sizeOf is the size that was asked for, and the scenario that is measured at it.
+func (s settings) sizeOf() (scale.Scenario, scale.Size, error) {
+	for _, scenario := range scale.Scenarios() {
+		for _, size := range scenario.Sizes {
+			if size.Name == s.size {
+				return scenario, size.Divided(s.divide), nil
+			}
 		}
 	}
 
-	return scale.Size{}, fmt.Errorf("--size=%s: want T10 or W1000", s.size)
+	return scale.Scenario{}, scale.Size{}, fmt.Errorf("--size=%s: want %s", s.size, sizes())
+}
+
+// sizes names all there are.
+func sizes() string {
+	var names []string
+
+	for _, scenario := range scale.Scenarios() {
+		for _, size := range scenario.Sizes {
+			names = append(names, size.Name)
+		}
+	}
+
+	return strings.Join(names, ", ")
 }
 
 // numbers reads a list with commas between.

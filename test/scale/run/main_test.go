@@ -16,7 +16,7 @@ func TestUsage(t *testing.T) {
 	}{
 		"unknown flag":     {[]string{"--fast"}, "not defined: -fast", exitUsage},
 		"unknown argument": {[]string{"fast"}, `unknown argument "fast"`, exitUsage},
-		"unknown size":     {[]string{"--size=T11"}, "--size=T11: want T10 or W1000", exitFailure},
+		"unknown size":     {[]string{"--size=T11"}, "--size=T11: want T10, W1000, R10000", exitFailure},
 		"no number":        {[]string{"--workers=1,many"}, "--workers=1,many: want numbers", exitFailure},
 		"no checkout":      {[]string{"--root=/nowhere"}, "thresholds", exitFailure},
 	} {

@@ -23,6 +23,7 @@ type remembered struct {
 	before, wanted string    // digests of the last write: what was there, and what was to be
 	written        time.Time // when that was
 	status         time.Time // when the status was written last
+	over, said     string    // the version of the group that it was written over, and a digest of what it said
 }
 
 func newMemory() *memory { return &memory{groups: map[client.ObjectKey]remembered{}} }
@@ -87,8 +88,16 @@ func (m *memory) repeats(key client.ObjectKey, current, wanted string, now time.
 	return now.Sub(known.written), known.wanted == wanted && known.before == current
 }
 
-func (m *memory) reported(key client.ObjectKey, now time.Time) {
-	m.change(key, func(group *remembered) { group.status = now })
+func (m *memory) reported(key client.ObjectKey, over, said string, now time.Time) {
+	m.change(key, func(group *remembered) { group.status, group.over, group.said = now, over, said })
+}
+
+// repeatsReport tells whether the very status that would be written now was written over the very version that is there
+// now: the store has not heard of it, and the API server would refuse it. What was made of a group wakes it that soon.
+func (m *memory) repeatsReport(key client.ObjectKey, over, said string) bool {
+	known := m.get(key)
+
+	return known.over == over && known.said == said
 }
 
 // sinceReport is how long ago the status was written; long ago when nobody knows.

@@ -401,3 +401,66 @@ func TestStatesOfRules(t *testing.T) {
 		t.Errorf("got %+v", gone)
 	}
 }
+
+// behind is a client whose store has not heard of what was done to a group.
+type behind struct {
+	client.Client
+
+	group   *alertingv2beta1.RuleGroup
+	reports *atomic.Int64
+}
+
+func (b behind) Get(
+	ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption,
+) error {
+	if group, isGroup := object.(*alertingv2beta1.RuleGroup); isGroup {
+		b.group.DeepCopyInto(group)
+
+		return nil
+	}
+
+	return b.Client.Get(ctx, key, object, options...)
+}
+
+func (b behind) Status() client.SubResourceWriter {
+	b.reports.Add(1)
+
+	return b.Client.Status()
+}
+
+// What is made of a group wakes it before the store has heard of the status that was written just before: the same
+// status again would be refused. Another one is tried, and is right when the store has caught up.
+func TestStatusIsNotWrittenTwice(t *testing.T) {
+	s := stageWith(t, rulegroup.DefaultSettings(), shop(), ofShop("web", nil))
+	request := reconcile.Request{NamespacedName: client.ObjectKey{Namespace: "shop", Name: "web"}}
+
+	group, reports := &alertingv2beta1.RuleGroup{}, &atomic.Int64{}
+	if err := s.client.Get(t.Context(), request.NamespacedName, group); err != nil {
+		t.Fatal(err)
+	}
+
+	s.reconciler = s.subject.New(harness.Environment{
+		Client: behind{s.client, group, reports}, Recorder: events.NewFakeRecorder(1000),
+		Clock: func() time.Time { return s.now },
+	})
+
+	for range 3 {
+		s.now = s.now.Add(time.Minute)
+
+		if _, err := s.reconciler.Reconcile(t.Context(), request); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	if got := reports.Load(); got != 1 {
+		t.Errorf("the status was written %d times", got)
+	}
+
+	group.Annotations = map[string]string{"ks.kubesphere.io/paused": "true"}
+
+	_, _ = s.reconciler.Reconcile(t.Context(), request) // it may be refused
+
+	if got := reports.Load(); got != 2 {
+		t.Errorf("another status was not tried: %d writes", got)
+	}
+}

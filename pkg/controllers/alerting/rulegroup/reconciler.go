@@ -193,13 +193,18 @@ func (r *Reconciler) report(ctx context.Context, object client.Object, decided o
 	status.ObservedGeneration = object.GetGeneration()
 	report.SetConditions(&status.Conditions, object.GetGeneration(), r.clock.Now())
 
+	key, version, said := client.ObjectKeyFromObject(object), object.GetResourceVersion(), digestOf(status)
+	if r.memory.repeatsReport(key, version, said) {
+		return nil
+	}
+
 	changed, err := kube.PatchStatus(ctx, r.client, object, after)
 	if err != nil {
 		return fmt.Errorf("report on the group: %w", err)
 	}
 
 	if changed {
-		r.memory.reported(client.ObjectKeyFromObject(object), r.clock.Now())
+		r.memory.reported(key, version, said, r.clock.Now())
 		kube.Announce(r.recorder, object, before, report)
 	}
 

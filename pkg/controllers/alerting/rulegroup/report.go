@@ -1,6 +1,8 @@
 package rulegroup
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -174,4 +176,17 @@ func (o *outcome) writeTo(status *alertingv2beta1.RuleGroupStatus) {
 		status.RulesStats = evaluator.Count(o.statuses)
 		status.Firing = &status.RulesStats.Firing
 	}
+}
+
+// digestOf tells statuses apart, but for the times of their conditions: those are of the clock.
+func digestOf(status *alertingv2beta1.RuleGroupStatus) string {
+	timeless := status.DeepCopy()
+	for i := range timeless.Conditions {
+		timeless.Conditions[i].LastTransitionTime = metav1.Time{}
+	}
+
+	text, _ := json.Marshal(timeless) //nolint:errchkjson // it has nothing that JSON has no form for
+	digest := sha256.Sum256(text)
+
+	return string(digest[:])
 }
