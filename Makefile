@@ -7,6 +7,7 @@ MAKEFLAGS += --no-builtin-rules
 
 BIN ?= bin
 RUN_DIR ?= .run
+SCALE_SIZES ?= T10 R10000
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 # These flags are for everything but tests, so that dependencies are compiled once for all of it: without
@@ -39,8 +40,9 @@ kubernetes: ## Build Kubernetes from its Go modules, once (minutes), and print t
 	@hack/kubernetes/build.sh
 
 .PHONY: engines
-engines: ## Build Prometheus, Alertmanager and Thanos, once (minutes), for the tests that run them
+engines: ## Build Prometheus, Alertmanager, Thanos and prometheus-operator, once (minutes), for the tests that run them
 	@hack/engines/build.sh >/dev/null
+	@hack/operator/build.sh >/dev/null
 
 .PHONY: run
 run: build kubernetes ## Start Kubernetes, the manager and the samples; with ONCE=1 check that all work, and end
@@ -61,7 +63,10 @@ endif
 scale: build kubernetes ## Hold what must be true of a large cluster, at full size (an hour); SCALE_FLAGS=--divide=50: a part
 	go build $(BUILD_FLAGS) -o $(BIN)/scale ./test/scale/run
 	KS_SCALE=full go test -count=1 -v -timeout=60m -run '^TestConvergedRestart$$' ./test/scale
-	$(BIN)/scale --manager=$(BIN)/ks-controller-manager --out="$${KS_SCALE_OUT:-$(RUN_DIR)/scale}" $(SCALE_FLAGS)
+	@for size in $(SCALE_SIZES); do \
+	  $(BIN)/scale --manager=$(BIN)/ks-controller-manager --out="$${KS_SCALE_OUT:-$(RUN_DIR)/scale}" \
+	    --size=$$size $(SCALE_FLAGS); \
+	done
 
 # hack/kubernetes gets the linters that need no types: its types are all of Kubernetes, compiled.
 .PHONY: lint
@@ -96,4 +101,4 @@ clean: ## Remove what build and run left in the checkout
 
 .PHONY: clean-cache
 clean-cache: ## Remove the built Kubernetes, engines and tools, which all checkouts share
-	rm -rf "$${KS_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/ks-controller-manager}"/{kubernetes,engines,tools}
+	rm -rf "$${KS_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/ks-controller-manager}"/{kubernetes,engines,operator,tools}

@@ -82,6 +82,28 @@ func find(names ...string) (string, error) {
 	return strings.TrimSpace(string(path)), nil
 }
 
+// operatorFolder asks the script that builds prometheus-operator where that is.
+func operatorFolder(tb testing.TB) string {
+	tb.Helper()
+
+	var stderr bytes.Buffer
+
+	command := exec.CommandContext(tb.Context(), root+"/hack/operator/build.sh", "--path")
+	command.Stderr = &stderr
+
+	path, err := command.Output()
+
+	switch {
+	case err == nil:
+	case os.Getenv("CI") == "true":
+		tb.Fatal(stderr.String())
+	default:
+		tb.Skip(stderr.String())
+	}
+
+	return strings.TrimSpace(string(path))
+}
+
 // need skips a test where an engine is not built. What checks every change must have built them.
 func need(tb testing.TB, names ...string) {
 	tb.Helper()
