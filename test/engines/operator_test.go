@@ -81,7 +81,7 @@ func TestOperator(t *testing.T) {
 	}
 }
 
-// inConfigMap waits until the operator has written a query for the evaluator, and returns all of the file that it is in.
+// inConfigMap waits until the operator has written a query for the evaluator, and returns the file that it is in.
 func inConfigMap(t *testing.T, query string) string {
 	t.Helper()
 

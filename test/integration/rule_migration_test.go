@@ -104,10 +104,9 @@ func TestRulesOf33Move(t *testing.T) {
 	}
 
 	eventually(t, "what a user deletes is not made again", func(ctx context.Context) error {
-		if _, err := prometheusRule(ctx, rule.Name); isGone(err) != nil {
-			return errors.New("its PrometheusRule is there")
-		}
+		_, err := prometheusRule(ctx, rule.Name)
 
-		return isGone(admin.Get(ctx, client.ObjectKeyFromObject(group), &alertingv2beta1.RuleGroup{}))
+		return errors.Join(isGone(err),
+			isGone(admin.Get(ctx, client.ObjectKeyFromObject(group), &alertingv2beta1.RuleGroup{})))
 	})
 }

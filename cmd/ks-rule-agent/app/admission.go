@@ -58,8 +58,8 @@ func newAdmissionCommand() *cobra.Command {
 		Short: "Answer the API server whether groups of rules are good, before they are stored",
 		Long: "admission serves a validating webhook for RuleGroups, ClusterRuleGroups and GlobalRuleGroups. It\n" +
 			"keeps its certificate itself. Without it nothing is let through that would not be: the controllers\n" +
-			"leave the same rules out, and say so in conditions. Whoever only asks (kubectl --dry-run=server) is shown\n" +
-			"what evaluators would get.",
+			"leave the same rules out, and say so in conditions. Whoever only asks (kubectl --dry-run=server) is\n" +
+			"shown what evaluators would get.",
 		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return options.run(command, logging)

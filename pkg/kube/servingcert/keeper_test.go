@@ -106,8 +106,8 @@ func TestReplicasShareAnAuthorityAndNoCertificate(t *testing.T) {
 	}
 }
 
-// For three years, looked at every second day, each replica serves at any time what clients trust, and nothing is renewed
-// that lasts.
+// For three years, looked at every second day, each replica serves at any time what clients trust, and nothing that
+// lasts is renewed.
 func TestTimePasses(t *testing.T) {
 	w := newWorld()
 	first, second := w.replica(), w.replica()
