@@ -201,6 +201,21 @@ func TestRuleAdmission(t *testing.T) {
 		}
 	})
 
+	t.Run("who asks about what is there already is shown it too", func(t *testing.T) {
+		group := ruleGroup("admitted", "there")
+		group.Spec.Rules = group.Spec.Rules[:1]
+		create(t, group)
+		warnings.take()
+
+		if err := asked.Update(t.Context(), group, client.DryRunAll); err != nil {
+			t.Fatal(err)
+		}
+
+		if text := strings.Join(warnings.take(), "\n"); !strings.Contains(text, `up{namespace="admitted"} == 0`) {
+			t.Errorf("warnings are %q", text)
+		}
+	})
+
 	trusted := bundle(t)
 
 	t.Run("nobody is held up when it is gone", func(t *testing.T) {

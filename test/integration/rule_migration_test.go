@@ -2,7 +2,6 @@ package integration_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 
@@ -59,8 +58,7 @@ func of33(namespace string) *monitoringv1.PrometheusRule {
 	}
 }
 
-// The rules of 3.3 become a group, whose PrometheusRule is there before theirs goes; the group is the users' from then
-// on, and stays.
+// The rules of 3.3 become a group, and their object goes; the group is the users' from then on, who may delete it.
 func TestRulesOf33Move(t *testing.T) {
 	installMonitoring(t)
 	namespace(t, "legacy")
@@ -103,10 +101,17 @@ func TestRulesOf33Move(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	eventually(t, "what a user deletes is not made again", func(ctx context.Context) error {
-		_, err := prometheusRule(ctx, rule.Name)
+	// When this manager has moved others, it has seen that the group is gone.
+	namespace(t, "later")
 
-		return errors.Join(isGone(err),
-			isGone(admin.Get(ctx, client.ObjectKeyFromObject(group), &alertingv2beta1.RuleGroup{})))
+	other := of33("later")
+	create(t, other)
+	eventually(t, "another object of 3.3 is gone", func(ctx context.Context) error {
+		return isGone(admin.Get(ctx, client.ObjectKeyFromObject(other), &monitoringv1.PrometheusRule{}))
 	})
+	waitNoRule(t, rule.Name)
+
+	if err := isGone(admin.Get(t.Context(), client.ObjectKeyFromObject(group), group)); err != nil {
+		t.Errorf("what a user has deleted: %v", err)
+	}
 }

@@ -58,7 +58,7 @@ func (s Size) Divided(by int) Size {
 		Name:       fmt.Sprintf("%s/%d", s.Name, by),
 		Workspaces: max(s.Workspaces/by, 1), Namespaces: max(s.Namespaces/by, 1),
 		Users: max(s.Users/by, fewest), Secrets: s.Secrets / by, SecretBytes: s.SecretBytes,
-		Groups: s.Groups / by, Rules: s.Rules,
+		Groups: min(max(s.Groups/by, 1), s.Groups), Rules: s.Rules, // none stay none
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/ks-core/ks-controller-manager/pkg/alerting/policy"
 )
@@ -40,8 +41,8 @@ func fit(messages []string) []string {
 }
 
 // refusal names what is refused, by field.
-func refusal(messages []string) *metav1.Status {
-	details := &metav1.StatusDetails{}
+func refusal(request admission.Request, messages []string) *metav1.Status {
+	details := &metav1.StatusDetails{Group: request.Kind.Group, Kind: request.Kind.Kind, Name: request.Name}
 
 	var text strings.Builder
 
@@ -52,11 +53,7 @@ func refusal(messages []string) *metav1.Status {
 			break
 		}
 
-		field, _, _ := strings.Cut(message, ":")
-		field, _, _ = strings.Cut(field, " ")
-		details.Causes = append(details.Causes, metav1.StatusCause{
-			Type: metav1.CauseTypeFieldValueInvalid, Field: field, Message: clip(message),
-		})
+		details.Causes = append(details.Causes, cause(message))
 
 		if i > 0 {
 			text.WriteString("; ")
@@ -67,6 +64,19 @@ func refusal(messages []string) *metav1.Status {
 
 	return &metav1.Status{
 		Status: metav1.StatusFailure, Reason: metav1.StatusReasonInvalid, Message: text.String(), Details: details,
+	}
+}
+
+// cause parts a message into its field and what is said of it.
+func cause(message string) metav1.StatusCause {
+	end := strings.IndexAny(message, ": ")
+	if end < 0 {
+		end = len(message)
+	}
+
+	return metav1.StatusCause{
+		Type: metav1.CauseTypeFieldValueInvalid, Field: message[:end],
+		Message: clip(strings.TrimLeft(message[end:], ": ")),
 	}
 }
 

@@ -20,17 +20,18 @@ import (
 )
 
 const (
-	// patience is how long a review may take: less than the API server waits.
-	patience = 2500 * time.Millisecond
+	// patience is how long a review may take, and queueing how long it may wait before: together less than the API
+	// server waits.
+	patience, queueing = 1800 * time.Millisecond, 800 * time.Millisecond
 
-	// atOnce is how many groups are looked at side by side; each may hold a megabyte of rules.
-	atOnce = 8
+	// atOnce is how many calls are read and looked at side by side. A call may have seven megabytes, which are several
+	// times as many when they are read.
+	atOnce = 4
 )
 
 // Reviewer answers the API server.
 type Reviewer struct {
 	surroundings surroundings
-	slots        chan struct{}
 }
 
 var _ admission.Handler = &Reviewer{}
@@ -38,10 +39,27 @@ var _ admission.Handler = &Reviewer{}
 // NewReviewer makes a reviewer that looks policies, namespaces and groups up with reader. cluster is the name of the
 // cluster in the labels of series, as the manager has it.
 func NewReviewer(reader client.Reader, cluster string) *Reviewer {
-	return &Reviewer{
-		surroundings: surroundings{reader: reader, cluster: cluster},
-		slots:        make(chan struct{}, atOnce),
-	}
+	return &Reviewer{surroundings: surroundings{reader: reader, cluster: cluster}}
+}
+
+// Bounded lets few calls in at the same time, before anything of them is read. To one that has to wait for too long it
+// answers that it is too busy, upon which the API server lets the object in.
+func Bounded(next http.Handler) http.Handler {
+	slots := make(chan struct{}, atOnce)
+
+	return http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+		ctx, cancel := context.WithTimeout(request.Context(), queueing)
+		defer cancel()
+
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+
+			next.ServeHTTP(writer, request)
+		case <-ctx.Done():
+			http.Error(writer, "too many groups are being looked at", http.StatusServiceUnavailable)
+		}
+	})
 }
 
 // Handle implements admission.Handler.
@@ -59,19 +77,12 @@ func (r *Reviewer) Handle(ctx context.Context, request admission.Request) (respo
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 
-	select {
-	case r.slots <- struct{}{}:
-		defer func() { <-r.slots }()
-	case <-ctx.Done():
-		return unsaid("too many groups are being looked at")
-	}
-
 	answer, err := r.review(ctx, request)
 	if err != nil {
 		return unsaid(err.Error())
 	}
 
-	return respond(answer, request.DryRun != nil && *request.DryRun)
+	return respond(request, answer)
 }
 
 // review asks the engine, and leaves nothing refused that would not be in force anyway.
@@ -114,7 +125,7 @@ func (r *Reviewer) review(ctx context.Context, request admission.Request) (engin
 	return answer, nil
 }
 
-// readOld reads what the group was; nil for a new one, and for one that could not be read either.
+// readOld reads what the group was; nil for a new one.
 func readOld(request admission.Request) (*rendering.Group, error) {
 	if request.Operation != admissionv1.Update {
 		return nil, nil //nolint:nilnil // Nothing was there.
@@ -135,9 +146,9 @@ func unsaid(reason string) admission.Response {
 }
 
 // respond turns an answer into that of the API server.
-func respond(answer engine.Answer, dryRun bool) admission.Response {
+func respond(request admission.Request, answer engine.Answer) admission.Response {
 	warnings := answer.Warnings
-	if dryRun {
+	if request.DryRun != nil && *request.DryRun {
 		warnings = append(warnings, answer.Rendered...)
 	}
 
@@ -146,7 +157,7 @@ func respond(answer engine.Answer, dryRun bool) admission.Response {
 	}
 
 	response := admission.Denied("").WithWarnings(fit(warnings)...)
-	response.Result = refusal(answer.Refusals)
+	response.Result = refusal(request, answer.Refusals)
 	response.Result.Code = http.StatusUnprocessableEntity
 
 	return response

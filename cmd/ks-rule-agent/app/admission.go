@@ -14,8 +14,6 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -46,7 +44,6 @@ type admissionOptions struct {
 	hosts                          []string
 
 	cluster string
-	cleanup bool
 }
 
 func newAdmissionCommand() *cobra.Command {
@@ -82,11 +79,10 @@ func (o *admissionOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.service, "service", "ks-rule-admission", "The Service that the API server calls.")
 	flags.StringSliceVar(&o.hosts, "host", nil, "Further names and addresses that the API server calls by.")
 	flags.StringVar(&o.secret, "secret", "ks-rule-admission-ca", "The Secret with the authority that all replicas "+
-		"share. It is made, and renewed, when needed.")
+		"share. It is filled, and renewed, when needed.")
 	flags.StringVar(&o.configuration, "configuration", "ks-rule-admission", "The ValidatingWebhookConfiguration that "+
 		"is told of that authority.")
 	flags.StringVar(&o.cluster, "cluster", "", "As the manager has it in --alerting-cluster-name.")
-	flags.BoolVar(&o.cleanup, "cleanup", false, "Remove the Secret, and end.")
 }
 
 // run does what the options say.
@@ -106,10 +102,6 @@ func (o *admissionOptions) run(command *cobra.Command, logging *logsapi.LoggingC
 	clients, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("make a client for %s: %w", config.Host, err)
-	}
-
-	if o.cleanup {
-		return o.clean(ctx, command, clients, namespace)
 	}
 
 	reader, err := readerFor(config)
@@ -155,7 +147,7 @@ func (o *admissionOptions) serve(
 	ctx context.Context, keeper *servingcert.Keeper, reviewer *admission.Reviewer,
 ) error {
 	mux := http.NewServeMux()
-	mux.Handle("POST "+reviewPath, &webhook.Webhook{Handler: reviewer})
+	mux.Handle("POST "+reviewPath, admission.Bounded(&webhook.Webhook{Handler: reviewer}))
 
 	probes := http.NewServeMux()
 	probes.HandleFunc("GET /healthz", answer(func() error { return nil }))
@@ -207,22 +199,4 @@ func listenTLS(ctx context.Context, address string, handler http.Handler, keeper
 	stop()
 
 	return fmt.Errorf("--bind-address: %w", err)
-}
-
-// clean removes what no manifest names.
-func (o *admissionOptions) clean(
-	ctx context.Context, command *cobra.Command, clients kubernetes.Interface, namespace string,
-) error {
-	err := clients.CoreV1().Secrets(namespace).Delete(ctx, o.secret, metav1.DeleteOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-
-	if err != nil {
-		return fmt.Errorf("remove Secret %s/%s: %w", namespace, o.secret, err)
-	}
-
-	command.Printf("removed Secret %s/%s\n", namespace, o.secret)
-
-	return nil
 }

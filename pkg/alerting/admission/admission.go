@@ -85,9 +85,11 @@ func sort(problems, known []string) Answer {
 }
 
 func said(problem string) string {
-	_, text, _ := strings.Cut(problem, "]")
+	if _, text, ofRule := strings.Cut(problem, "]"); ofRule {
+		return text
+	}
 
-	return text
+	return problem
 }
 
 func problemsOf(rejected []alertingv2beta1.RejectedRule) []string {

@@ -85,6 +85,24 @@ func TestOldMistakesAreNoObstacle(t *testing.T) {
 	}
 }
 
+// Another mistake in the group as a whole is a new one.
+func TestNewMistakesOfTheGroupAreRefused(t *testing.T) {
+	old := group(func(group *alertingv2beta1.RuleGroup) { group.Spec.Interval = "often" })
+
+	same := review(t, &old, group(func(group *alertingv2beta1.RuleGroup) {
+		group.Spec.Interval = "often"
+		group.Spec.Labels = map[string]string{"team": "a"}
+	}))
+	if len(same.Refusals) != 0 || len(same.Warnings) != 1 {
+		t.Errorf("the old mistake: %+v", same)
+	}
+
+	other := review(t, &old, group(func(group *alertingv2beta1.RuleGroup) { group.Spec.QueryOffset = "later" }))
+	if len(other.Refusals) != 1 || !strings.HasPrefix(other.Refusals[0], "spec.queryOffset: ") {
+		t.Errorf("another one: %+v", other)
+	}
+}
+
 func TestFailingTestsAreNoMistake(t *testing.T) {
 	got := review(t, nil, group(func(group *alertingv2beta1.RuleGroup) {
 		group.Spec.Tests = []alertingv2beta1.RuleTest{{Name: "t", ExprTests: []alertingv2beta1.ExprTest{{
