@@ -31,7 +31,6 @@ const spreading = 5 * time.Minute
 // Secrets are those of one namespace.
 type Secrets interface {
 	Get(ctx context.Context, name string, options metav1.GetOptions) (*corev1.Secret, error)
-	Create(ctx context.Context, secret *corev1.Secret, options metav1.CreateOptions) (*corev1.Secret, error)
 	Update(ctx context.Context, secret *corev1.Secret, options metav1.UpdateOptions) (*corev1.Secret, error)
 }
 
@@ -138,20 +137,17 @@ func outdated(current *tls.Certificate, signer *authority, now time.Time) bool {
 	}
 }
 
-// authority is that of the Secret, or a new one where there is none, or none that can be used or lasts.
+// authority is that of the Secret, or a new one where it has none that can be used or lasts. The Secret itself is made by
+// somebody else: who may make Secrets can have one filled with the token of any account of the namespace.
 func (k *Keeper) authority(ctx context.Context) (*authority, error) {
 	secret, err := k.secrets.Get(ctx, k.name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return k.create(ctx)
-	}
-
 	if err != nil {
-		return nil, fmt.Errorf("read the authority: %w", err)
+		return nil, fmt.Errorf("read the authority: %w; the manifest that gives the right to it makes it, empty", err)
 	}
 
 	known, err := readAuthority(secret.Data)
 	if err != nil {
-		klog.FromContext(ctx).Info("the Secret has no authority; making one", "secret", k.name, "reason", err.Error())
+		klog.FromContext(ctx).Info("The Secret has no authority; making one", "secret", k.name, "reason", err.Error())
 
 		return k.renew(ctx, secret, nil)
 	}
@@ -161,19 +157,6 @@ func (k *Keeper) authority(ctx context.Context) (*authority, error) {
 	}
 
 	return known, nil
-}
-
-func (k *Keeper) create(ctx context.Context) (*authority, error) {
-	made, data, err := k.make(nil)
-	if err != nil {
-		return nil, err
-	}
-
-	_, err = k.secrets.Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: k.name}, Type: corev1.SecretTypeOpaque, Data: data,
-	}, metav1.CreateOptions{})
-
-	return k.agreed(ctx, made, err)
 }
 
 func (k *Keeper) renew(
@@ -213,7 +196,7 @@ func (k *Keeper) agreed(ctx context.Context, made *authority, err error) (*autho
 		return made, nil
 	}
 
-	if !apierrors.IsAlreadyExists(err) && !apierrors.IsConflict(err) {
+	if !apierrors.IsConflict(err) {
 		return nil, fmt.Errorf("write the authority: %w", err)
 	}
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,8 +31,10 @@ type world struct {
 
 func newWorld() *world {
 	return &world{
-		secrets: fake.NewClientset().CoreV1().Secrets("system"),
-		clock:   clocktesting.NewFakeClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
+		secrets: fake.NewClientset(&corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "system", Name: secretName},
+		}).CoreV1().Secrets("system"),
+		clock: clocktesting.NewFakeClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
 	}
 }
 
@@ -218,9 +221,9 @@ func TestBrokenSecrets(t *testing.T) {
 
 			data["note"] = []byte("mine")
 
-			_, err := w.secrets.Create(t.Context(), &corev1.Secret{
-				ObjectMeta: metav1.ObjectMeta{Name: secretName}, Data: data,
-			}, metav1.CreateOptions{})
+			_, err := w.secrets.Update(t.Context(), &corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "system", Name: secretName}, Data: data,
+			}, metav1.UpdateOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -244,12 +247,12 @@ type outrun struct {
 	other func()
 }
 
-func (o *outrun) Create(
-	_ context.Context, secret *corev1.Secret, _ metav1.CreateOptions,
+func (o *outrun) Update(
+	_ context.Context, secret *corev1.Secret, _ metav1.UpdateOptions,
 ) (*corev1.Secret, error) {
 	o.other()
 
-	return nil, apierrors.NewAlreadyExists(corev1.Resource("secrets"), secret.Name)
+	return nil, apierrors.NewConflict(corev1.Resource("secrets"), secret.Name, errors.New("it was written"))
 }
 
 func TestFasterReplicaWins(t *testing.T) {
@@ -267,4 +270,15 @@ func TestFasterReplicaWins(t *testing.T) {
 
 	ensure(t, slow)
 	w.served(t, slow)
+}
+
+// Without the Secret nothing can be served, and the reason says what to do.
+func TestMissingSecret(t *testing.T) {
+	w := newWorld()
+	w.secrets = fake.NewClientset().CoreV1().Secrets("system")
+
+	err := w.replica().Ensure(t.Context())
+	if !apierrors.IsNotFound(err) || !strings.Contains(err.Error(), "manifest") {
+		t.Errorf("got %v", err)
+	}
 }

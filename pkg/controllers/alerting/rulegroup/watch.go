@@ -6,11 +6,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -19,6 +16,7 @@ import (
 	alertingv2beta1 "github.com/ks-core/ks-controller-manager/api/alerting/v2beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/alerting"
 	"github.com/ks-core/ks-controller-manager/pkg/alerting/rendering"
+	"github.com/ks-core/ks-controller-manager/pkg/kube"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 )
 
@@ -39,7 +37,7 @@ func (k kind) watches(reader client.Reader) []manager.Watch {
 		},
 		{Object: manager.MetadataOf(ruleKind()), Handler: handler.EnqueueRequestsFromMapFunc(find.ofRule)},
 		{
-			Object: &alertingv1alpha1.AlertingPolicy{}, Handler: find.toAll(),
+			Object: &alertingv1alpha1.AlertingPolicy{}, Handler: kube.WakeAll(find.all, 0),
 			Predicates: []predicate.Predicate{predicate.GenerationChangedPredicate{}},
 		},
 	}
@@ -94,36 +92,7 @@ func (f finder) ofRule(ctx context.Context, rule client.Object) []reconcile.Requ
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: group.Namespace, Name: group.Name}}}
 }
 
-// toAll wakes all groups behind those that somebody edits. At the start each is woken by itself.
-func (f finder) toAll() handler.EventHandler {
-	wake := func(ctx context.Context, q queue) {
-		for _, request := range f.list(ctx) {
-			addLast(q, request)
-		}
-	}
-
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, created event.CreateEvent, q queue) {
-			if !created.IsInInitialList {
-				wake(ctx, q)
-			}
-		},
-		UpdateFunc: func(ctx context.Context, _ event.UpdateEvent, q queue) { wake(ctx, q) },
-		DeleteFunc: func(ctx context.Context, _ event.DeleteEvent, q queue) { wake(ctx, q) },
-	}
-}
-
-type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-
-func addLast(q queue, request reconcile.Request) {
-	if prioritised, is := q.(priorityqueue.PriorityQueue[reconcile.Request]); is {
-		prioritised.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, request)
-
-		return
-	}
-
-	q.Add(request)
-}
+func (f finder) all(ctx context.Context) []reconcile.Request { return f.list(ctx) }
 
 func (f finder) inNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
 	return f.list(ctx, client.InNamespace(namespace.GetName()))

@@ -6,10 +6,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -18,10 +16,9 @@ import (
 	iamv1beta1 "github.com/ks-core/ks-controller-manager/api/iam/v1beta1"
 	tenantv1beta1 "github.com/ks-core/ks-controller-manager/api/tenant/v1beta1"
 	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy/platform"
+	"github.com/ks-core/ks-controller-manager/pkg/kube"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 )
-
-type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // settle is how long a namespace waits after a change of what the controller made in it: its own writes come back
 // one by one, and looking once is enough.
@@ -32,7 +29,7 @@ const settle = time.Second
 func watches(reader client.Reader) []manager.Watch {
 	find := finder{reader}
 	inWorkspace := handler.EnqueueRequestsFromMapFunc(find.inWorkspaceOf)
-	everywhere := toAll(find.everywhere)
+	everywhere := kube.WakeAll(find.everywhere, settle)
 	child := toNamespaceOf()
 
 	return append(platform.Watches(everywhere), []manager.Watch{
@@ -108,49 +105,19 @@ func request(namespace string) reconcile.Request {
 	return reconcile.Request{NamespacedName: types.NamespacedName{Name: namespace}}
 }
 
-// toAll wakes all namespaces behind all that is more urgent. At the start every namespace is woken by itself.
-func toAll(everywhere func(context.Context) []reconcile.Request) handler.EventHandler {
-	wake := func(ctx context.Context, q queue) {
-		for _, request := range everywhere(ctx) {
-			add(q, request, settle)
-		}
-	}
-
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, created event.CreateEvent, q queue) {
-			if !created.IsInInitialList {
-				wake(ctx, q)
-			}
-		},
-		UpdateFunc: func(ctx context.Context, _ event.UpdateEvent, q queue) { wake(ctx, q) },
-		DeleteFunc: func(ctx context.Context, _ event.DeleteEvent, q queue) { wake(ctx, q) },
-	}
-}
-
 // toNamespaceOf wakes the namespace that an object is in.
 func toNamespaceOf() handler.EventHandler {
-	wake := func(object client.Object, q queue) { add(q, request(object.GetNamespace()), settle) }
+	wake := func(object client.Object, q kube.Queue) { kube.AddLast(q, request(object.GetNamespace()), settle) }
 
 	return handler.Funcs{
-		CreateFunc: func(_ context.Context, created event.CreateEvent, q queue) {
+		CreateFunc: func(_ context.Context, created event.CreateEvent, q kube.Queue) {
 			if !created.IsInInitialList {
 				wake(created.Object, q)
 			}
 		},
-		UpdateFunc: func(_ context.Context, updated event.UpdateEvent, q queue) { wake(updated.ObjectNew, q) },
-		DeleteFunc: func(_ context.Context, deleted event.DeleteEvent, q queue) { wake(deleted.Object, q) },
+		UpdateFunc: func(_ context.Context, updated event.UpdateEvent, q kube.Queue) { wake(updated.ObjectNew, q) },
+		DeleteFunc: func(_ context.Context, deleted event.DeleteEvent, q kube.Queue) { wake(deleted.Object, q) },
 	}
-}
-
-// add wakes with low priority.
-func add(q queue, request reconcile.Request, after time.Duration) {
-	if prioritised, is := q.(priorityqueue.PriorityQueue[reconcile.Request]); is {
-		prioritised.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority), After: after}, request)
-
-		return
-	}
-
-	q.AddAfter(request, after)
 }
 
 // relevantChange lets changes of what the controller looks at pass: namespaces have no generation.
