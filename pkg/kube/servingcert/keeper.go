@@ -137,8 +137,8 @@ func outdated(current *tls.Certificate, signer *authority, now time.Time) bool {
 	}
 }
 
-// authority is that of the Secret, or a new one where it has none that can be used or lasts. The Secret itself is made by
-// somebody else: who may make Secrets can have one filled with the token of any account of the namespace.
+// authority is that of the Secret, or a new one where it has none that can be used or lasts. The Secret itself is made
+// by somebody else: who may make Secrets can have one filled with the token of any account of the namespace.
 func (k *Keeper) authority(ctx context.Context) (*authority, error) {
 	secret, err := k.secrets.Get(ctx, k.name, metav1.GetOptions{})
 	if err != nil {

@@ -63,7 +63,7 @@ func subject(t *testing.T, name string) harness.Subject {
 		New: func(environment harness.Environment) reconcile.Reconciler {
 			return build(t, descriptor, environment, scheme).Reconciler
 		},
-		MaxReads: 30, MaxWrites: 4, Seeds: 4,
+		MaxReads: 30, MaxWrites: 4, Seeds: 6,
 	}
 }
 
