@@ -86,6 +86,9 @@ func (c Config) scheme() (*runtime.Scheme, error) {
 // hold back what the server has room for.
 func (c Config) restConfig() *rest.Config {
 	config := rest.CopyConfig(c.REST)
+	// As kube-controller-manager does: to compress lists and each event of a watch costs both sides more than it spares
+	// a network this short.
+	config.DisableCompression = true
 	config.QPS = -1
 	config.UserAgent = c.Name + "/" + c.Version
 

@@ -9,6 +9,7 @@ import (
 
 // The policies.
 const (
+	newcomers  = "ks-namespace-creation"
 	ownership  = "ks-namespace-ownership"
 	limit      = "ks-namespace-limit"
 	protection = "ks-deletion-protection"
@@ -234,7 +235,7 @@ func owners() []attempt {
 		request{patch, namespace("team-a-owned") + "/status", `[{"op":"remove","path":"/metadata/ownerReferences/0"}]`},
 	)...)
 
-	return append(out, all(admin, ownership, creation("owned", tenantOwner))...)
+	return append(out, all(admin, newcomers, creation("owned", tenantOwner))...)
 }
 
 // creation makes a namespace. The metadata is that besides its name.
@@ -245,7 +246,7 @@ func creation(name, metadata string) request {
 }
 
 func creations() []attempt {
-	out := all(mallory, ownership,
+	out := all(mallory, newcomers,
 		creation("own", `{}`), // outside of every workspace
 		creation("team-b-own", `{}`),
 		creation("team-a", `{}`),
@@ -276,7 +277,7 @@ func creations() []attempt {
 	)
 
 	for _, by := range []string{oscar, pete} {
-		foreign := attempt{by: by, policies: []string{ownership}, isRightful: true}
+		foreign := attempt{by: by, policies: []string{newcomers}, isRightful: true}
 		for _, request := range []request{
 			creation("own", `{"labels":{"kubesphere.io/workspace":"team-a"}}`),
 			creation("own", `{"annotations":{"kubesphere.io/creator":"alice"}}`),
@@ -294,7 +295,7 @@ func creations() []attempt {
 		`{"labels":{"kubesphere.io/workspace":"team-a"},"annotations":{"tenant.kubesphere.io/self-service":"false"}}`,
 	} {
 		out = append(out, attempt{
-			by: dora, request: creation("own", metadata), policies: []string{ownership}, isRightful: true,
+			by: dora, request: creation("own", metadata), policies: []string{newcomers}, isRightful: true,
 		})
 	}
 

@@ -166,6 +166,8 @@ func weakenings() []request {
 	)
 
 	return []request{
+		{remove, admission + "validatingadmissionpolicies/" + newcomers, ""},
+		{remove, admission + "validatingadmissionpolicybindings/" + newcomers, ""},
 		{remove, admission + "validatingadmissionpolicies/" + ownership, ""},
 		{remove, admission + "validatingadmissionpolicybindings/" + ownership, ""},
 		{merge, admission + "validatingadmissionpolicybindings/" + ownership, audit},

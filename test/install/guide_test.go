@@ -196,7 +196,7 @@ func makeWorkspace(t *testing.T, name, manager string) {
 	}
 
 	// 3.x knew no guard; with it nobody makes a Workspace the owner of a namespace any more.
-	kubectl(t, "delete", "validatingadmissionpolicybinding", "ks-namespace-ownership")
+	kubectl(t, "delete", "validatingadmissionpolicybinding", "ks-namespace-creation")
 
 	for suffix, owners := range map[string][]metav1.OwnerReference{"-labelled": nil, "-owned": {owner}} {
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{

@@ -23,7 +23,7 @@ const Name = "namespace"
 
 // concurrency is the number of namespaces worked on at the same time: enough to keep an API server busy, which takes
 // less time for a write the more it has at once, and not more, for somebody's edit waits behind what is under way.
-const concurrency = 20
+const concurrency = 14
 
 // Descriptor describes the controller.
 func Descriptor(profile access.Profile) manager.Descriptor {
