@@ -79,10 +79,14 @@ lint: tools ## Check the style of the code, and the import arrows between the fl
 fmt: tools ## Format the code
 	"$(TOOLS)/golangci-lint" fmt ./...
 
+API_GROUPS = alerting iam notification tenant
+
 .PHONY: generate
 generate: tools ## Write what is made from sources: deep copies, apply configurations, CRDs, roles, reference
 	rm -rf api/applyconfiguration config/crd/bases
-	"$(TOOLS)/controller-gen" paths=./api/... object crd:allowDangerousTypes=true applyconfiguration output:crd:dir=config/crd/bases
+	"$(TOOLS)/controller-gen" paths=./api/... object crd:allowDangerousTypes=true output:crd:dir=config/crd/bases
+	@# Each package writes some files anew that they share, so one follows the other: else any of them may be the last.
+	for group in $(API_GROUPS); do "$(TOOLS)/controller-gen" paths=./api/$$group/... applyconfiguration || exit 1; done
 	hack/generate/foreign.sh "$(TOOLS)/controller-gen"
 	go run $(BUILD_FLAGS) ./hack/generate
 

@@ -154,6 +154,8 @@ func groupOf(kind string) string {
 		return "tenant.kubesphere.io"
 	case "RuleGroup", "ClusterRuleGroup", "GlobalRuleGroup", "AlertingPolicy":
 		return "alerting.kubesphere.io"
+	case "NotificationManager", "Config", "Receiver", "Router", "Silence", "InhibitRule", "NotificationPolicy":
+		return notificationGroup
 	default:
 		return "iam.kubesphere.io"
 	}

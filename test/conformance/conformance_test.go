@@ -79,6 +79,13 @@ func versions(kind string) []string {
 		"ClusterRuleGroup":     {"v2beta1"},
 		"GlobalRuleGroup":      {"v2beta1"},
 		"AlertingPolicy":       {"v1alpha1"},
+		"NotificationManager":  {"v2beta1", "v2beta2"},
+		"Config":               {"v2beta1", "v2beta2"},
+		"Receiver":             {"v2beta1", "v2beta2"},
+		"Router":               {"v2beta2"},
+		"Silence":              {"v2beta2"},
+		"InhibitRule":          {"v2beta2"},
+		"NotificationPolicy":   {"v2beta2"},
 	}[kind]
 }
 

@@ -56,6 +56,8 @@ func TestStatusOutlivesOldClients(t *testing.T) {
 		"globalrolebinding-3.4", "workspacerole-3.4", "workspacerolebinding-3.4", "rolebase-3.4", "builtinrole-4.1",
 		"role-4.1", "rolebinding-4.1", "clusterrole-4.1", "clusterrolebinding-4.1",
 		"rulegroup-3.4", "clusterrulegroup-3.4", "globalrulegroup-3.4", "alertingpolicy",
+		"notificationmanager-3.4", "notificationconfig-3.4", "notificationreceiver-3.4", "notificationrouter-4.1",
+		"notificationsilence-4.1", "notificationinhibitrule",
 	} {
 		t.Run(file, func(t *testing.T) {
 			object := read(t, "testdata/"+file+".yaml")
