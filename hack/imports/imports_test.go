@@ -62,6 +62,7 @@ func TestCheckFindsViolations(t *testing.T) {
 		{"pkg/alerting/internal/promql/evaluation", "k8s.io/client-go/rest"},
 		{"pkg/controllers/alerting/rulegroup", "github.com/prometheus/prometheus/model/labels"},
 		{"cmd/ks-rule-agent/app", "github.com/prometheus/prometheus/model/rulefmt"},
+		{"pkg/notification/routing", "github.com/prometheus/prometheus/template"},
 		{"test/integration", "github.com/prometheus/prometheus/template"},
 		{"pkg/edge", "k8s.io/client-go/rest"},
 		{"cmd/notification-manager/app", "pkg/controllers/notification/config"},
@@ -124,6 +125,7 @@ func TestCheckAllowsTheHouse(t *testing.T) {
 		{"pkg/alerting/internal/promql/evaluation", []string{
 			"pkg/alerting/internal/promql", "github.com/prometheus/prometheus/promql", "github.com/prometheus/common/model",
 		}},
+		{"pkg/notification/routing", []string{"github.com/prometheus/prometheus/model/labels"}},
 		{"pkg/manager/status", []string{"github.com/prometheus/client_golang/prometheus"}},
 		{"pkg/tenancy/roles", []string{"pkg/tenancy", "api/tenant/v1beta1", "k8s.io/api/rbac/v1"}},
 		{"pkg/controllers/tenancy/workspace", []string{"pkg/tenancy", "pkg/kube", "pkg/manager", "pkg/features"}},

@@ -1,0 +1,6 @@
+//go:build saboteur
+
+package engine
+
+// answersFirst breaks the promise of this package.
+const answersFirst = true
