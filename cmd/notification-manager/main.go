@@ -1,0 +1,15 @@
+// Command notification-manager takes alerts, keeps them until they have arrived, and tells people of them.
+package main
+
+import (
+	"os"
+
+	"github.com/ks-core/ks-controller-manager/cmd/notification-manager/app"
+)
+
+// version is set by the linker in release builds.
+var version string
+
+func main() {
+	os.Exit(app.Main("notification-manager", version, os.Args[1:]))
+}
