@@ -4,6 +4,8 @@ package main
 import (
 	"os"
 
+	_ "time/tzdata" // an image need not have time zones
+
 	"github.com/ks-core/ks-controller-manager/cmd/notification-manager/app"
 )
 

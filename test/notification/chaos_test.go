@@ -113,7 +113,9 @@ func (w *world) storm(alerts, size, killAfter int) []string {
 			}
 
 			mutex.Lock()
+
 			taken = append(taken, pods...)
+
 			mutex.Unlock()
 
 			if acked.Add(int64(size)) >= int64(killAfter) {
@@ -166,8 +168,8 @@ func TestKilledWithTenThousandPending(t *testing.T) {
 		t.Errorf("%d alerts arrived again, more than the %d that can have been under way", twice, allowed)
 	}
 
-	t.Logf("%d alerts acknowledged, %d arrived again after %d kills; at most %d in a message", len(taken), twice, kills+1,
-		most)
+	t.Logf("%d alerts acknowledged, %d arrived again after %d kills; at most %d in a message",
+		len(taken), twice, kills+1, most)
 }
 
 func manyPending(spec *notificationv2beta2.NotificationManagerSpec) {
@@ -181,7 +183,7 @@ func none(missing []string) error {
 		return nil
 	}
 
-	return fmt.Errorf("%d %w: %s ...", len(missing), errMissing, missing[0])
+	return fmt.Errorf("%d %w, %s among them", len(missing), errMissing, missing[0])
 }
 
 // TestSaboteur is the same with a build that acknowledges what is not on disk yet: that is seen.

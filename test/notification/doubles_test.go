@@ -28,11 +28,12 @@ func channels() map[string]doubled {
 		"teams":    {channeltest.Teams(time.Now), teamsAt},
 		"dingtalk": {channeltest.DingTalk(time.Now, app, secret, secret), dingTalkAt},
 		"dingtalk robot": {channeltest.DingTalk(time.Now, app, secret, secret), func(w *world, url string) {
-			w.receiver("dingtalk-robot", notificationv2beta2.ReceiverSpec{DingTalk: &notificationv2beta2.DingTalkReceiver{
-				ChatBot: &notificationv2beta2.DingTalkChatBot{
-					Webhook: w.secret("dingtalk-robot", url+"/robot/send?access_token=x"), Secret: value(secret),
-				},
-			}})
+			robot := &notificationv2beta2.DingTalkChatBot{
+				Webhook: w.secret("dingtalk-robot", url+"/robot/send?access_token=x"), Secret: value(secret),
+			}
+			w.receiver("dingtalk-robot", notificationv2beta2.ReceiverSpec{
+				DingTalk: &notificationv2beta2.DingTalkReceiver{ChatBot: robot},
+			})
 		}},
 		"wechat": {channeltest.WeCom(time.Now, app, secret), weComAt},
 		"wechat robot": {channeltest.WeCom(time.Now, app, secret), func(w *world, url string) {
@@ -102,7 +103,8 @@ func dingTalkAt(w *world, url string) {
 
 func weComAt(w *world, url string) {
 	w.config("wechat", notificationv2beta2.ConfigSpec{Wechat: &notificationv2beta2.WechatConfig{
-		WechatAPIURL: url + "/cgi-bin/", WechatAPICorpID: app, WechatAPIAgentID: "1", WechatAPISecret: w.secret("wechat", secret),
+		WechatAPIURL: url + "/cgi-bin/", WechatAPICorpID: app, WechatAPIAgentID: "1",
+		WechatAPISecret: w.secret("wechat", secret),
 	}})
 	w.receiver("wechat", notificationv2beta2.ReceiverSpec{Wechat: &notificationv2beta2.WechatReceiver{
 		ToUser: []string{"jane"},
@@ -111,7 +113,8 @@ func weComAt(w *world, url string) {
 
 func feishuAt(w *world, url string) {
 	w.config("feishu", notificationv2beta2.ConfigSpec{Feishu: &notificationv2beta2.FeishuConfig{
-		APIAddress: notificationv2beta2.APIAddress{APIURL: url}, AppID: value(app), AppSecret: w.secret("feishu", secret),
+		APIAddress: notificationv2beta2.APIAddress{APIURL: url},
+		AppID:      value(app), AppSecret: w.secret("feishu", secret),
 	}})
 	w.receiver("feishu", notificationv2beta2.ReceiverSpec{Feishu: &notificationv2beta2.FeishuReceiver{
 		User: []string{"jane"},

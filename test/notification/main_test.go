@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +81,8 @@ func install() error {
 		return err
 	}
 
-	if _, err := shared.Kubectl(ctx, "wait", "--for=condition=Established", "crd", "--all", "--timeout=20s"); err != nil {
+	_, err = shared.Kubectl(ctx, "wait", "--for=condition=Established", "crd", "--all", "--timeout=20s")
+	if err != nil {
 		return err
 	}
 
@@ -106,8 +108,10 @@ func install() error {
 
 // build builds the service, as it is released or with a tag.
 func build(ctx context.Context, name string, flags ...string) error {
-	arguments := append([]string{"build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(folder, name)}, flags...)
-	command := exec.CommandContext(ctx, "go", append(arguments, "./cmd/notification-manager")...)
+	arguments := slices.Concat(
+		[]string{"build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(folder, name)}, flags,
+		[]string{"./cmd/notification-manager"})
+	command := exec.CommandContext(ctx, "go", arguments...)
 	command.Dir = root
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 

@@ -103,12 +103,12 @@ type PolicyLimits struct {
 	// +kubebuilder:validation:XValidation:rule="self - self == 0",message="must be a whole number"
 	Targets *int32 `json:"targets,omitempty"`
 
-	// rate is the greatest number of messages of all Receivers of a tenant together.
+	// rate is the greatest number of messages to each target of a tenant.
 	// +optional
 	Rate *RateLimit `json:"rate,omitempty"`
 
-	// pending is the greatest number of messages of a tenant that wait to be delivered. Those above it are told
-	// together, in one message of how many there are.
+	// pending is the greatest number of messages that wait for one target of a tenant. Those above
+	// it are told together, in fewer messages.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
@@ -177,8 +177,8 @@ type PolicyEgress struct {
 
 // PolicySecrets says which credentials tenants may use.
 type PolicySecrets struct {
-	// namespaces are those whose Secrets and ConfigMaps the objects of tenants may name. Empty: those in which the
-	// author of the object may read them.
+	// namespaces are those whose Secrets and ConfigMaps the objects of tenants may name. Empty: the
+	// defaultSecretNamespace alone, and there those that are labelled as the tenant's.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256

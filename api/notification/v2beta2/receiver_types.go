@@ -92,8 +92,8 @@ type ReceiverSpec struct {
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 
-	// timeIntervals are when the receiver is told. Outside of them it is told nothing; what still fires when one begins
-	// is told then. Empty: always.
+	// timeIntervals are when the receiver is told. What is told outside of them waits until one begins. Empty:
+	// always.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32

@@ -94,7 +94,7 @@ func TestBodies(t *testing.T) {
 		"one is bad":      {`[{"labels":{"alertname":"Good"}},{"labels":{}}]`, 200, "but for 1 of 2 alerts: alerts[1]: labels"},
 		"all are bad":     {`[{"labels":{}},7]`, 400, "none of the alerts"},
 		"too many to say": {"[" + strings.Repeat(`{},`, 20) + "{}]", 400, "and 11 more"},
-		"too large":       {`{"alerts":[` + strings.Repeat(" ", 3<<20) + `]}`, 413, "max_alerts"},
+		"too large":       {`{"alerts":[` + strings.Repeat(" ", 16<<20) + `]}`, 413, "group them by more labels"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, text := process.do(http.MethodPost, "/api/v2/alerts", test.body)

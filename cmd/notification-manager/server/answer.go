@@ -53,8 +53,9 @@ func writeJSON(writer http.ResponseWriter, status int, value any, indented bool)
 	}
 }
 
-// maxBody is how large a body may be.
-const maxBody = 3 << 20
+// maxBody is how large a body may be: some ten thousand alerts, for what is refused as too large Alertmanager posts
+// again only when its group changes.
+const maxBody = 16 << 20
 
 // body reads what a client sends. It answers itself where that is too much or cannot be read.
 func body(writer http.ResponseWriter, request *http.Request) ([]byte, bool) {
@@ -67,7 +68,7 @@ func body(writer http.ResponseWriter, request *http.Request) ([]byte, bool) {
 		return text, true
 	case errors.As(err, &large):
 		answer(writer, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes: send fewer "+
-			"alerts at once, as max_alerts of a webhook of Alertmanager says", maxBody))
+			"alerts at once: have Alertmanager group them by more labels", maxBody))
 	default:
 		answer(writer, http.StatusBadRequest, "the body could not be read: "+err.Error())
 	}

@@ -14,7 +14,8 @@ const (
 	Transient Class = iota
 	// RateLimited is a provider that wants less: it is tried again after the time it asked for.
 	RateLimited
-	// Denied is a credential that is not accepted: it is tried again once with a new token, then like Permanent.
+	// Denied is a credential that is not accepted: it is tried again, with a new token, until somebody has
+	// mended it.
 	Denied
 	// Permanent is a message that will never be taken: it goes to the dead letters.
 	Permanent

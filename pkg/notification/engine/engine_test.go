@@ -447,7 +447,11 @@ func TestDeadLetters(t *testing.T) {
 func TestAPanicIsOneMessages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		defect := &provider{answer: func(string) error { panic("a defect") }}
+		defect := &provider{answer: func(string) error {
+			var nothing *provider
+
+			return nothing.answer("") // a nil pointer, as a defect has it
+		}}
 		other := &provider{}
 		w := newWorld(t, relaying(), receiverOf("defect", defect), receiverOf("other", other))
 
