@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/ks-core/ks-controller-manager/pkg/controllers/alerting"
+	"github.com/ks-core/ks-controller-manager/pkg/controllers/notification"
 	"github.com/ks-core/ks-controller-manager/pkg/controllers/tenancy"
 	"github.com/ks-core/ks-controller-manager/pkg/manager"
 )
@@ -14,6 +15,7 @@ import (
 func Catalog() manager.Catalog {
 	return slices.Concat(
 		tenancy.Descriptors(),
+		notification.Descriptors(),
 		alerting.Descriptors(),
 	)
 }

@@ -182,6 +182,24 @@ const (
 	// domain: alerting
 	// alpha: v0.1
 	PackedRuleMigration featuregate.Feature = "PackedRuleMigration"
+
+	// NotificationManager runs the service of each NotificationManager.
+	//
+	// domain: notification
+	// alpha: v0.1
+	NotificationManager featuregate.Feature = "NotificationManager"
+
+	// NotificationConfig checks Configs, Receivers, Routers, Silences, InhibitRules and NotificationPolicies.
+	//
+	// domain: notification
+	// alpha: v0.1
+	NotificationConfig featuregate.Feature = "NotificationConfig"
+
+	// Alertmanager makes KubeSphere's Alertmanager and its configuration.
+	//
+	// domain: notification
+	// alpha: v0.1
+	Alertmanager featuregate.Feature = "Alertmanager"
 )
 
 // Gates answers which features are on, and can be set from the command line.
@@ -243,6 +261,9 @@ func specs() map[featuregate.Feature]featuregate.VersionedSpecs {
 		BuiltinRules:         alpha(),
 		CustomRuleMigration:  alpha(),
 		PackedRuleMigration:  alpha(),
+		NotificationManager:  alpha(),
+		NotificationConfig:   alpha(),
+		Alertmanager:         alpha(),
 	}
 }
 

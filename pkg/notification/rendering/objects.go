@@ -93,6 +93,8 @@ func (r *renderer) volumeClaim() *corev1ac.PersistentVolumeClaimApplyConfigurati
 		made.WithAnnotations(template.Metadata.Annotations)
 	}
 
+	completeClaim(made)
+
 	return made
 }
 

@@ -161,13 +161,14 @@ func (r *renderer) variables() []*corev1ac.EnvVarApplyConfiguration {
 	}
 	theirs := list(r, "spec.env", r.spec.Env,
 		func(one *corev1ac.EnvVarApplyConfiguration) *string { return one.Name })
+	completeVariables(theirs)
 
 	return over(ours, theirs, func(one *corev1ac.EnvVarApplyConfiguration) string { return *one.Name })
 }
 
 func fromPod(name, path string) *corev1ac.EnvVarApplyConfiguration {
-	return corev1ac.EnvVar().WithName(name).WithValueFrom(
-		corev1ac.EnvVarSource().WithFieldRef(corev1ac.ObjectFieldSelector().WithFieldPath(path)))
+	return corev1ac.EnvVar().WithName(name).WithValueFrom(corev1ac.EnvVarSource().WithFieldRef(
+		corev1ac.ObjectFieldSelector().WithAPIVersion(corev1.SchemeGroupVersion.Version).WithFieldPath(path)))
 }
 
 // over are ours but for those that have a name of theirs, and theirs.
@@ -284,6 +285,8 @@ func (r *renderer) sidecars() []*corev1ac.ContainerApplyConfiguration {
 		}
 
 		names[*one.Name] = true
+
+		completeVariables(one.Env)
 
 		made = append(made, &one.ContainerApplyConfiguration)
 	}

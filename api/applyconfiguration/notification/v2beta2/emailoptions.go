@@ -14,7 +14,7 @@ type EmailOptionsApplyConfiguration struct {
 	ChannelOptionsApplyConfiguration `json:""`
 	// deliveryType has no effect. Deprecated by the contract.
 	DeliveryType *string `json:"deliveryType,omitempty"`
-	// maxEmailReceivers is the greatest number of addresses in one mail. Absent or less than 1: no limit.
+	// maxEmailReceivers is the greatest number of addresses in one mail. Absent or less than 1: 50.
 	MaxEmailReceivers *notificationv2beta2.Number `json:"maxEmailReceivers,omitempty"`
 	// subjectTemplate is the name of the template of the subject.
 	SubjectTemplate *string `json:"subjectTemplate,omitempty"`

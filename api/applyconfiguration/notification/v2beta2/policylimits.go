@@ -11,10 +11,10 @@ type PolicyLimitsApplyConfiguration struct {
 	Receivers *int32 `json:"receivers,omitempty"`
 	// targets is the greatest number of people, chats and addresses that one Receiver tells.
 	Targets *int32 `json:"targets,omitempty"`
-	// rate is the greatest number of messages of all Receivers of a tenant together.
+	// rate is the greatest number of messages to each target of a tenant.
 	Rate *RateLimitApplyConfiguration `json:"rate,omitempty"`
-	// pending is the greatest number of messages of a tenant that wait to be delivered. Those above it are told
-	// together, in one message of how many there are.
+	// pending is the greatest number of messages that wait for one target of a tenant. Those above
+	// it are told together, in fewer messages.
 	Pending *int32 `json:"pending,omitempty"`
 }
 

@@ -11,8 +11,8 @@ import (
 //
 // PolicySecrets says which credentials tenants may use.
 type PolicySecretsApplyConfiguration struct {
-	// namespaces are those whose Secrets and ConfigMaps the objects of tenants may name. Empty: those in which the
-	// author of the object may read them.
+	// namespaces are those whose Secrets and ConfigMaps the objects of tenants may name. Empty: the
+	// defaultSecretNamespace alone, and there those that are labelled as the tenant's.
 	Namespaces []string `json:"namespaces,omitempty"`
 	// values is Deny to refuse credentials that are written into the object itself; Allow, also when empty, takes them.
 	Values *notificationv2beta2.AccessMode `json:"values,omitempty"`

@@ -33,8 +33,8 @@ type ReceiverSpecApplyConfiguration struct {
 	SendResolved *bool `json:"sendResolved,omitempty"`
 	// rateLimit is how many messages each target of the receiver gets at most. Absent: what its provider takes.
 	RateLimit *RateLimitApplyConfiguration `json:"rateLimit,omitempty"`
-	// timeIntervals are when the receiver is told. Outside of them it is told nothing; what still fires when one begins
-	// is told then. Empty: always.
+	// timeIntervals are when the receiver is told. What is told outside of them waits until one begins. Empty:
+	// always.
 	TimeIntervals []TimeIntervalApplyConfiguration `json:"timeIntervals,omitempty"`
 	// retry is how messages are tried again. What it does not say is said by the NotificationManager.
 	Retry *RetryPolicyApplyConfiguration `json:"retry,omitempty"`

@@ -16,7 +16,7 @@ type RetryPolicyApplyConfiguration struct {
 	MaxAge *notificationv2beta2.Duration `json:"maxAge,omitempty"`
 	// minBackoff is the time before the second try, from 100ms to 1h. Empty: 1s.
 	MinBackoff *notificationv2beta2.Duration `json:"minBackoff,omitempty"`
-	// maxBackoff is the longest time between two tries, from 1s to 6h. Empty: 5m.
+	// maxBackoff is the longest time between two tries, from 1s to 6h. Empty: 1m.
 	MaxBackoff *notificationv2beta2.Duration `json:"maxBackoff,omitempty"`
 }
 
