@@ -4,10 +4,10 @@ package main
 import (
 	"os"
 
-	_ "time/tzdata" // an image need not have time zones
-
 	"github.com/ks-core/ks-controller-manager/cmd/ks-controller-manager/app"
 	"github.com/ks-core/ks-controller-manager/pkg/controllers"
+
+	_ "time/tzdata" // an image need not have time zones
 )
 
 // version is set by the linker in release builds.

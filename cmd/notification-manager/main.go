@@ -4,9 +4,9 @@ package main
 import (
 	"os"
 
-	_ "time/tzdata" // an image need not have time zones
-
 	"github.com/ks-core/ks-controller-manager/cmd/notification-manager/app"
+
+	_ "time/tzdata" // an image need not have time zones
 )
 
 // version is set by the linker in release builds.

@@ -113,6 +113,7 @@ func build(ctx context.Context, name string, flags ...string) error {
 		[]string{"./cmd/notification-manager"})
 	command := exec.CommandContext(ctx, "go", arguments...)
 	command.Dir = root
+
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 
 	if output, err := command.CombinedOutput(); err != nil {

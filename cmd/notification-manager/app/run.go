@@ -30,6 +30,7 @@ import (
 	"github.com/ks-core/ks-controller-manager/cmd/notification-manager/tenants"
 	"github.com/ks-core/ks-controller-manager/cmd/notification-manager/watchdog"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/alert"
+	"github.com/ks-core/ks-controller-manager/pkg/notification/channel/email"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/channel/token"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/egress"
 )
@@ -183,7 +184,7 @@ func assemble(options *Options, folder string, cluster world) (*parts, error) {
 		Metadata: cluster.metadata, Service: made.service, Deny: cluster.deny,
 		Stack:  egress.New(egress.Options{Timeout: options.SendPatience}),
 		Tokens: token.New(time.Now), Random: rand.Reader, Clock: time.Now, Metrics: metrics, Forget: observer.Forget,
-		Resolver: made.tenants.For,
+		Resolver: made.tenants.For, Mails: email.NewMemory(),
 	})
 	if err != nil {
 		return nil, err

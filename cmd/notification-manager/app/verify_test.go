@@ -9,6 +9,9 @@ import (
 	"github.com/ks-core/ks-controller-manager/cmd/notification-manager/doubles"
 )
 
+// elsewhere is where nothing is sent.
+const elsewhere = "https://hooks.example.com/x"
+
 // secrets is a cluster with a credential in every place that has one.
 func secrets(t *testing.T, to *sink, more string) *doubles.World {
 	t.Helper()
@@ -37,10 +40,16 @@ spec: {slack: {slackTokenSecret: {value: `+marker+`}, apiURL: "http://127.0.0.1:
 	return world
 }
 
-// B21: whom nobody knows cannot have Secrets sent to where they like; the stored may be tried, and values are given.
+// B21: whom nobody knows cannot have Secrets sent to where they like, nor reach what is for the platform alone; the
+// stored may be tried, and values are given.
 func TestVerifyBelievesNobody(t *testing.T) {
 	to := newSink(t)
-	process := start(t, secrets(t, to, ""), t.TempDir()).ready(t)
+	world := secrets(t, to, "")
+	world.Put(doubles.Webhook(t, "hook", to.URL), doubles.Read[notificationv2beta2.Receiver](t, `
+metadata: {name: value, labels: {type: global}}
+spec: {webhook: {url: "`+to.URL+`", httpConfig: {bearerToken: {value: mine}}}}`))
+
+	process := start(t, world, t.TempDir()).ready(t)
 
 	reference := `{"valueFrom":{"secretKeyRef":{"namespace":"vault","name":"token","key":"token"}}}`
 
@@ -50,8 +59,30 @@ func TestVerifyBelievesNobody(t *testing.T) {
 		want       string
 	}{
 		"a value": {
-			"/api/v2/verify", `{"receiver":{"metadata":{"name":"a","labels":{"type":"global"}},"spec":{"webhook":{"url":"` + to.URL +
+			"/api/v2/verify", `{"receiver":{"metadata":{"name":"value","labels":{"type":"global"}},"spec":{"webhook":{"url":"` + to.URL +
 				`","httpConfig":{"bearerToken":{"value":"mine"}}}}}}`, 200, "Verify successfully",
+		},
+		"a value that is not stored": {
+			"/api/v2/render", `{"receiver":{"metadata":{"name":"a","labels":{"type":"global"}},"spec":{"webhook":{"url":"` + elsewhere +
+				`","httpConfig":{"bearerToken":{"value":"mine"}}}}},"alert":` + alerts("Valued") + `}`, 200, "Valued",
+		},
+		"this machine": {
+			"/api/v2/verify", `{"receiver":{"metadata":{"name":"a","labels":{"type":"global"}},"spec":{"webhook":{"url":"` + to.URL +
+				`"}}}}`, 400, "may not go to",
+		},
+		"this machine by a name": {
+			"/api/v2/verify", `{"receiver":{"metadata":{"name":"a","labels":{"type":"global"}},"spec":{"webhook":{"url":"` +
+				strings.Replace(to.URL, "127.0.0.1", "localhost", 1) + `"}}}}`, 400, "loopback",
+		},
+		"this machine, stored otherwise": {
+			"/api/v2/verify", `{"receiver":{"metadata":{"name":"hook","labels":{"type":"global"}},"spec":{"webhook":{"url":"` + to.URL +
+				`/admin"}}}}`, 400, "may not go to",
+		},
+		"this machine by a Config": {
+			"/api/v2/verify", `{"receiver":{"metadata":{"name":"a","labels":{"type":"global"}},"spec":{"slack":{"channels":["a"]}}},` +
+				`"config":{"metadata":{"name":"c","labels":{"type":"default"}},` +
+				`"spec":{"slack":{"slackTokenSecret":{"value":"mine"},"apiURL":"` + to.URL + `"}}}}`,
+			400, "may not go to",
 		},
 		"a reference": {
 			"/api/v2/verify", `{"receiver":{"metadata":{"name":"a","labels":{"type":"global"}},"spec":{"webhook":{"url":"` + to.URL +
@@ -75,7 +106,7 @@ func TestVerifyBelievesNobody(t *testing.T) {
 		"another type":  {"/api/v2/verify", `{"receiver":{"spec":{"webhook":"` + marker + `"}}}`, 400, "is of another type"},
 		"a bad address": {"/api/v2/verify", `{"receiver":{"metadata":{"name":"a","labels":{"type":"global"}},"spec":{"webhook":{"url":"ftp://a"}}}}`, 400, "url"},
 		"alerts": {
-			"/api/v2/notifications", `{"receiver":{"metadata":{"name":"a","labels":{"type":"global"}},"spec":{"webhook":{"url":"` + to.URL +
+			"/api/v2/notifications", `{"receiver":{"metadata":{"name":"hook","labels":{"type":"global"}},"spec":{"webhook":{"url":"` + to.URL +
 				`"}}},"alert":` + alerts("Asked") + `}`, 200, "sent successfully",
 		},
 		"no alerts": {
@@ -83,7 +114,7 @@ func TestVerifyBelievesNobody(t *testing.T) {
 				`"}}}}`, 400, "alert: is missing",
 		},
 		"rendered": {
-			"/api/v2/render", `{"receiver":{"metadata":{"name":"a","labels":{"type":"global"}},"spec":{"webhook":{"url":"` + to.URL +
+			"/api/v2/render", `{"receiver":{"metadata":{"name":"a","labels":{"type":"global"}},"spec":{"webhook":{"url":"` + elsewhere +
 				`","template":"nm.default.text"}}},"alert":` + alerts("Rendered") + `}`, 200, "Rendered",
 		},
 	} {

@@ -16,6 +16,7 @@ import (
 
 	notificationv2beta2 "github.com/ks-core/ks-controller-manager/api/notification/v2beta2"
 	"github.com/ks-core/ks-controller-manager/cmd/notification-manager/observe"
+	"github.com/ks-core/ks-controller-manager/pkg/notification/channel/email"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/channel/token"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/egress"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/engine"
@@ -64,6 +65,8 @@ type Options struct {
 	Stack  *egress.Stack
 	Tokens *token.Cache
 	Random io.Reader
+	// Mails is who has a mail already that others are still to get; nil has each channel remember it by itself.
+	Mails *email.Memory
 	// Deny are networks that no message may go to.
 	Deny []netip.Prefix
 	// Clock tells the time.

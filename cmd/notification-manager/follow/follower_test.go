@@ -23,6 +23,7 @@ import (
 	"github.com/ks-core/ks-controller-manager/cmd/notification-manager/doubles"
 	"github.com/ks-core/ks-controller-manager/cmd/notification-manager/follow"
 	"github.com/ks-core/ks-controller-manager/cmd/notification-manager/observe"
+	"github.com/ks-core/ks-controller-manager/pkg/notification/channel/email"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/channel/token"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/egress"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/engine"
@@ -576,7 +577,8 @@ func TestView(t *testing.T) {
   watchdog: {timeout: 2m}
 `))
 
-	following := start(t, world, nil)
+	mails := email.NewMemory()
+	following := start(t, world, func(options *follow.Options) { options.Mails = mails })
 	following.hears(t, "settings", "history 0", "+receiver a", "+router @watchdog")
 
 	view := following.View()
@@ -594,6 +596,10 @@ func TestView(t *testing.T) {
 
 	if !slices.Contains(following.View().Input.Templates.Names(), "second") {
 		t.Error("the template of now is missing")
+	}
+
+	if view.Input.Mails != mails || following.View().Input.Mails != mails {
+		t.Error("an edit has forgotten who has a mail already")
 	}
 }
 

@@ -47,10 +47,12 @@ type object struct {
 	// The following are guarded by the mutex of sources.
 	known   bool
 	version string
-	labels  map[string]string
-	secret  map[string]secret.String
-	texts   map[string]string
-	err     error
+	// heard is the version that the watch told of before anything was known; nil is none.
+	heard  *string
+	labels map[string]string
+	secret map[string]secret.String
+	texts  map[string]string
+	err    error
 }
 
 // lookupPatience is how long one lookup may take.
@@ -185,6 +187,13 @@ func (s *sources) look(ref resolve.Reference, of *object) bool {
 	of.known, of.version, of.err = next.known, next.version, next.err
 	of.labels, of.secret, of.texts = next.labels, next.secret, next.texts
 
+	if of.heard != nil && *of.heard != of.version { // it changed while it was read
+		s.stale[ref] = struct{}{}
+		s.wake()
+	}
+
+	of.heard = nil
+
 	return changed
 }
 
@@ -245,7 +254,9 @@ func lookupError(err error) error {
 	}
 }
 
-// seen is told of the version of an object that is watched; an empty one is of an object that is gone.
+// seen is told of the version of an object that is watched; an empty one is of an object that is gone. Of one that is
+// being read for the first time it is kept, to be compared with what comes of the reading: which of the two is later
+// nobody can tell.
 func (s *sources) seen(ref resolve.Reference, version string) {
 	s.mutex.Lock()
 	of := s.objects[ref]
@@ -253,6 +264,10 @@ func (s *sources) seen(ref resolve.Reference, version string) {
 
 	if fresh {
 		s.stale[ref] = struct{}{}
+	}
+
+	if of != nil && !of.known {
+		of.heard = &version
 	}
 	s.mutex.Unlock()
 

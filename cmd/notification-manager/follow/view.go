@@ -159,6 +159,7 @@ func (f *Follower) build(manager *notificationv2beta2.NotificationManager, previ
 			Policies:  list[notificationv2beta2.NotificationPolicy](f.watches, KindPolicy),
 			Templates: f.templates.set, Sources: lookups, Deny: f.options.Deny,
 			Stack: f.options.Stack, Tokens: f.options.Tokens, Clock: f.options.Clock, Random: f.options.Random,
+			Mails: f.options.Mails,
 		},
 	}
 

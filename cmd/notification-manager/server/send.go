@@ -161,16 +161,19 @@ func withoutValue(err error) string {
 }
 
 // resolved is what a posted receiver comes to, judged as its owner: a tenant's reaches what the tenant's stored ones
-// may. Whom nobody has let in may say that it is anybody's, so that what such a one posts may refer to nothing that is
-// not stored just so.
+// may. Whom nobody has let in may say that it is anybody's, so that what such a one posts, and is not stored just so,
+// may refer to nothing, and reaches what tenants may.
 func (s *Server) resolved(ctx context.Context, view *follow.View, asked *posted) (resolve.Result, error) {
+	var doubted []resolve.Reference
+
 	if !known(ctx) {
-		if err := s.stored(asked); err != nil {
+		var err error
+		if doubted, err = s.doubted(asked); err != nil {
 			return resolve.Result{}, err
 		}
 	}
 
-	platform := view.Platform
+	platform := view.Platform.Trial(doubted...)
 
 	if asked.Config != nil {
 		platform, _ = platform.WithConfigs(beside(asked.Config, view.Input.Configs))

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	notificationv2beta2 "github.com/ks-core/ks-controller-manager/api/notification/v2beta2"
+	"github.com/ks-core/ks-controller-manager/pkg/notification/resolve"
 )
 
 // errReference is a posted object of nobody knows whom that refers to something.
@@ -15,27 +16,45 @@ var errReference = errors.New("receiver: a Secret or a ConfigMap is referred to 
 	"this, and it is not known who asks; give the values themselves, or store the object first, or have spec.auth of " +
 	"the NotificationManager say who may ask")
 
-// stored tells whether a posted object may be resolved for anybody who asks: it refers to no Secret and no ConfigMap,
-// or is stored just so, so that an alert would do the same.
-func (s *Server) stored(asked *posted) error {
-	receiver := s.options.Objects.Receiver(asked.Receiver.Name)
-	if refers(asked.Receiver.Spec) && (receiver == nil ||
-		!equality.Semantic.DeepEqual(receiver.Spec, asked.Receiver.Spec) ||
-		!equality.Semantic.DeepEqual(receiver.Labels, asked.Receiver.Labels)) {
-		return errReference
+// doubted are the posted objects that are not stored just so. What is stored may be tried by anybody: an alert would
+// do the same. What is not reaches no further than a tenant's, and may be tried if it refers to no Secret and no
+// ConfigMap.
+func (s *Server) doubted(asked *posted) ([]resolve.Reference, error) {
+	var doubted []resolve.Reference
+
+	if !s.storedReceiver(asked.Receiver) {
+		if refers(asked.Receiver.Spec) {
+			return nil, errReference
+		}
+
+		doubted = append(doubted, resolve.Reference{Kind: resolve.KindReceiver, Name: asked.Receiver.Name})
 	}
 
-	if asked.Config == nil || !refers(asked.Config.Spec) {
-		return nil
+	if asked.Config != nil && !s.storedConfig(asked.Config) {
+		if refers(asked.Config.Spec) {
+			return nil, errReference
+		}
+
+		doubted = append(doubted, resolve.Reference{Kind: resolve.KindConfig, Name: asked.Config.Name})
 	}
 
-	config := s.options.Objects.Config(asked.Config.Name)
-	if config == nil || !equality.Semantic.DeepEqual(config.Spec, asked.Config.Spec) ||
-		!equality.Semantic.DeepEqual(config.Labels, asked.Config.Labels) {
-		return errReference
-	}
+	return doubted, nil
+}
 
-	return nil
+// storedReceiver tells whether a Receiver is stored just so.
+func (s *Server) storedReceiver(posted *notificationv2beta2.Receiver) bool {
+	stored := s.options.Objects.Receiver(posted.Name)
+
+	return stored != nil && equality.Semantic.DeepEqual(stored.Spec, posted.Spec) &&
+		equality.Semantic.DeepEqual(stored.Labels, posted.Labels)
+}
+
+// storedConfig tells whether a Config is stored just so.
+func (s *Server) storedConfig(posted *notificationv2beta2.Config) bool {
+	stored := s.options.Objects.Config(posted.Name)
+
+	return stored != nil && equality.Semantic.DeepEqual(stored.Spec, posted.Spec) &&
+		equality.Semantic.DeepEqual(stored.Labels, posted.Labels)
 }
 
 // refers tells whether something has a reference to a Secret or a ConfigMap, wherever in it.

@@ -49,24 +49,23 @@ func (q *Queue) Done(now time.Time, id uint64, attempt *Attempt) Verdict {
 	task.Attempts++
 	task.Parts, task.Parted = attempt.Parts, attempt.Of
 
-	of.busy = nil
-	of.window.take(now, attempt.Sent)
-	of.credential.window.take(now, attempt.Sent)
+	with := of.busyWith
+	of.busy, of.busyWith = nil, nil
+	of.window.take(now, attempt.Sent-1) // the first has counted
+	with.window.take(now, attempt.Sent-1)
 
-	verdict := q.judge(now, of, task, attempt.Err)
+	verdict := q.judge(now, of, with, task, attempt.Err)
 	if verdict != Again {
 		delete(q.tasks, id)
 	}
 
-	q.release(now, of)
+	q.release(now, of, with)
 
 	return verdict
 }
 
-// judge decides what becomes of a task, its line and its credential.
-func (q *Queue) judge(now time.Time, of *line, task *Task, err *channel.Error) Verdict {
-	shared := of.credential
-
+// judge decides what becomes of a task, its line and the credential it was sent with.
+func (q *Queue) judge(now time.Time, of *line, shared *credential, task *Task, err *channel.Error) Verdict {
 	if err == nil || err.Class == channel.Permanent {
 		// A provider that refuses a message answers: nothing is wrong with the way to it.
 		of.failures, of.notBefore = 0, time.Time{}
@@ -83,9 +82,9 @@ func (q *Queue) judge(now time.Time, of *line, task *Task, err *channel.Error) V
 		return Dead
 	}
 
-	q.putOff(now, of, task, err)
+	q.putOff(now, of, shared, task, err)
 
-	if now.Sub(task.Created) >= q.limitsOf(of).MaxAge {
+	if now.Sub(later(task.Created, task.Held)) >= q.limitsOf(of).MaxAge {
 		task.Reason = ReasonExpired
 
 		return Dead
@@ -97,8 +96,10 @@ func (q *Queue) judge(now time.Time, of *line, task *Task, err *channel.Error) V
 }
 
 // putOff sets when the task, its line and its credential may try again.
-func (q *Queue) putOff(now time.Time, of *line, task *Task, err *channel.Error) {
-	shared, limits := of.credential, q.limitsOf(of)
+func (q *Queue) putOff(now time.Time, of *line, shared *credential, task *Task, err *channel.Error) {
+	limits := q.limitsOf(of)
+	q.tries++
+	of.tried = q.tries
 
 	if err.Class == channel.RateLimited {
 		// The provider lives, and has said what it wants of whom it knows.
@@ -122,15 +123,18 @@ func (q *Queue) putOff(now time.Time, of *line, task *Task, err *channel.Error) 
 }
 
 // release lets the lines that waited for a place go on.
-func (q *Queue) release(now time.Time, of *line) {
-	shared := of.credential
+func (q *Queue) release(now time.Time, of *line, shared *credential) {
 	shared.underway--
-	shared.probing = false
+
+	if shared.probe == of {
+		shared.probe = nil
+	}
 
 	parked := shared.parked
 	shared.parked = nil
 
 	for _, line := range parked {
+		line.parked = false
 		q.consider(now, line)
 	}
 
@@ -145,7 +149,8 @@ func (q *Queue) Describe(now time.Time, receiver, target string, where *Where) {
 	}
 }
 
-// Wake makes the tasks of a target due now, for what was wrong with it may have been mended.
+// Wake makes the tasks of a target due now, for what was wrong with it may have been mended. Those that are held are
+// not: the receiver does not want to hear of them yet.
 func (q *Queue) Wake(now time.Time, receiver, target string) {
 	line := q.lines[lineKey(receiver, target)]
 	if line == nil {
@@ -156,9 +161,10 @@ func (q *Queue) Wake(now time.Time, receiver, target string) {
 	line.credential.failures, line.credential.notBefore = 0, time.Time{}
 
 	for _, task := range line.waiting {
-		task.NotBefore = now
+		task.NotBefore = later(now, task.Held)
 	}
 
+	heap.Init(&line.waiting)
 	q.consider(now, line)
 }
 
@@ -202,7 +208,12 @@ func byID(a, b *Task) int {
 // Those that have arrived in part stay.
 func (q *Queue) Overflow(now time.Time, receiver, target string) []*Task {
 	of := q.lines[lineKey(receiver, target)]
-	if of == nil || q.limits.Pending <= 0 || len(of.runnable)+len(of.waiting) <= q.limits.Pending {
+	if of == nil {
+		return nil
+	}
+
+	most := q.limitsOf(of).Pending
+	if most <= 0 || len(of.runnable)+len(of.waiting) <= most {
 		return nil
 	}
 

@@ -36,6 +36,12 @@ func (h *lineHeap) Less(i, j int) bool {
 		return one.at.Before(other.at)
 	}
 
+	// What has failed goes after what has not: a credential that is tried with one message at a time would have that of
+	// the same bad address each time.
+	if one.tried != other.tried {
+		return one.tried < other.tried
+	}
+
 	return one.first < other.first
 }
 

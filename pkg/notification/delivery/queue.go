@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -23,6 +24,7 @@ type Queue struct {
 	credentials map[string]*credential
 	ready       lineHeap
 	tasks       map[uint64]*Task
+	tries       uint64 // failures so far
 }
 
 // line is the tasks of one target. Those that wait for a time of their own stand apart, by that time.
@@ -33,12 +35,15 @@ type line struct {
 	runnable   []*Task
 	waiting    taskHeap
 	busy       *Task
+	busyWith   *credential // what the task under way is sent with: an edit may change the line's meanwhile
+	parked     bool        // among those that wait for a place of the credential
 	window     window
 	failures   int
 	notBefore  time.Time
 
 	at    time.Time // when it is looked at next
-	first uint64    // the task that has waited longest, which goes first of what is ready at the same time
+	tried uint64    // when it has failed last, in failures of the queue
+	first uint64    // the task that has waited longest
 	place int
 }
 
@@ -48,7 +53,7 @@ type credential struct {
 	underway  int
 	failures  int
 	notBefore time.Time
-	probing   bool
+	probe     *line   // the one whose message finds out whether the provider is back
 	parked    []*line // lines whose turn it was while too much was under way
 	lines     int
 }
@@ -83,6 +88,7 @@ func (q *Queue) Waiting(receiver, target string) int {
 // Push puts a task into a line.
 func (q *Queue) Push(now time.Time, where *Where, task *Task) {
 	q.tasks[task.ID] = task
+	task.NotBefore = later(task.NotBefore, task.Held)
 
 	line := q.line(lineKey(task.Receiver, task.Target), where)
 	if task.NotBefore.After(now) {
@@ -136,6 +142,11 @@ func (q *Queue) give(of *line) {
 		return
 	}
 
+	if of.parked {
+		of.parked = false
+		of.credential.parked = slices.DeleteFunc(of.credential.parked, func(one *line) bool { return one == of })
+	}
+
 	of.credential.lines--
 
 	if of.credential.lines == 0 {
@@ -179,9 +190,16 @@ func (l *line) readyAt(now time.Time) time.Time {
 	return later(at, l.credential.window.ready(now))
 }
 
-// rest keeps a line with nothing in it for as long as what it knows of failures and of its rate matters.
+// rest keeps a line with nothing in it for as long as what it knows of failures and of rates matters: its own, and
+// those of its credential, which is forgotten with its last line.
 func (q *Queue) rest(now time.Time, of *line) {
-	if matters := later(of.notBefore, of.window.clear(now)); matters.After(now) {
+	matters := later(of.notBefore, of.window.clear(now))
+
+	if shared := of.credential; shared.lines == 1 {
+		matters = later(matters, later(shared.notBefore, shared.window.clear(now)))
+	}
+
+	if matters.After(now) {
 		q.ready.set(of, matters)
 
 		return
@@ -222,19 +240,37 @@ func (q *Queue) start(now time.Time, of *line) *Task {
 		return nil
 	}
 
-	shared := of.credential
-	if shared.underway >= max(q.limits.Abreast, 1) || shared.probing {
-		shared.parked = append(shared.parked, of)
+	if shared := of.credential; shared.underway >= max(q.limits.Abreast, 1) || shared.probe != nil {
+		of.park()
 
 		return nil
 	}
 
+	return q.begin(now, of)
+}
+
+// park has a line wait for a place of its credential.
+func (l *line) park() {
+	if !l.parked {
+		l.parked = true
+		l.credential.parked = append(l.credential.parked, l)
+	}
+}
+
+// begin takes the first task of a line. Its first message counts from now on, or many lines would begin at once what
+// the rate allows one of.
+func (q *Queue) begin(now time.Time, of *line) *Task {
 	task := of.runnable[0]
 	of.runnable[0] = nil
 	of.runnable = of.runnable[1:]
-	of.busy = task
-	shared.underway++
-	shared.probing = q.broken(shared)
+	of.busy, of.busyWith = task, of.credential
+	of.window.take(now, 1)
+	of.credential.window.take(now, 1)
+	of.credential.underway++
+
+	if q.broken(of.credential) {
+		of.credential.probe = of
+	}
 
 	return task
 }

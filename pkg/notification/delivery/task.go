@@ -38,6 +38,8 @@ type Task struct {
 	// Parted is the number of messages it made when Parts was counted. Another number now means that what it is made
 	// with has changed, and it begins anew.
 	Parted int `json:"parted,omitempty"`
+	// Held is when the receiver wants to hear of it at the earliest; NotBefore is not before that.
+	Held time.Time `json:"held,omitzero"`
 	// NotBefore is when it may be tried again.
 	NotBefore time.Time `json:"notBefore,omitzero"`
 	// Reason, Code and Message are those of the last failure.

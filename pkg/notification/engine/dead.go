@@ -147,8 +147,11 @@ func (e *Engine) merge(now time.Time, where *delivery.Where, tasks []*delivery.T
 	made.ID, made.Payload, made.Alerts, made.NotBefore = e.number(now), e.number(now), count, time.Time{}
 	made.Group, made.Digest = nil, 0
 
+	// It is as old as the newest of them, and not told before any of them may be.
 	for _, task := range tasks {
 		made.Digest += max(task.Digest, 1)
+		made.Created = latest(made.Created, task.Created)
+		made.Held = latest(made.Held, task.Held)
 		e.drop(task)
 	}
 
@@ -158,9 +161,17 @@ func (e *Engine) merge(now time.Time, where *delivery.Where, tasks []*delivery.T
 	e.dirty.add(store.Change{Table: store.Payloads, Key: delivery.Key(made.Payload), Value: payload})
 }
 
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+
+	return b
+}
+
 // union are the alerts of several tasks, each once.
 func (e *Engine) union(tasks []*delivery.Task) (payload []byte, count int, err error) {
-	latest := map[alert.Fingerprint]int{}
+	known := map[alert.Fingerprint]int{}
 
 	var all []alert.Alert
 
@@ -175,13 +186,13 @@ func (e *Engine) union(tasks []*delivery.Task) (payload []byte, count int, err e
 		for _, one := range alerts {
 			id := one.Fingerprint()
 
-			if at, known := latest[id]; known {
+			if at, again := known[id]; again {
 				all[at] = one
 
 				continue
 			}
 
-			latest[id] = len(all)
+			known[id] = len(all)
 			all = append(all, one)
 		}
 	}

@@ -76,7 +76,7 @@ func (e *Engine) dispatch(now time.Time, told *grouping.Notification) {
 	for _, one := range to {
 		e.enqueue(now, receiver, one, &delivery.Task{
 			ID: e.number(now), Receiver: name, Target: one.Key, Group: told.Group.Labels.Map(),
-			Payload: number, Alerts: len(told.Alerts), Created: now, NotBefore: receiver.opens(now),
+			Payload: number, Alerts: len(told.Alerts), Created: now, Held: receiver.opens(now),
 		})
 	}
 }
@@ -261,7 +261,7 @@ func (e *errand) safely(ctx context.Context) (attempt delivery.Attempt) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			attempt = delivery.Attempt{Parts: e.task.Parts, Of: e.task.Parted, Err: &channel.Error{
-				Class: channel.Permanent, Err: fmt.Errorf("%w: %v", errPanic, reason),
+				Class: channel.Permanent, Err: fmt.Errorf("%w: %T", errPanic, reason), // its words may hold a secret
 			}}
 		}
 	}()

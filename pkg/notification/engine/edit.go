@@ -21,7 +21,7 @@ import (
 // Configure replaces the settings. Groups go on with their timers; only where the way of telling changes, those of
 // the other way end, with all they have gathered told.
 func (e *Engine) Configure(ctx context.Context, settings Settings) error {
-	return e.change(ctx, func(time.Time) {
+	return e.change(ctx, func(now time.Time) {
 		before := e.settings.Timing.Mode
 		e.settings = settings
 
@@ -33,9 +33,20 @@ func (e *Engine) Configure(ctx context.Context, settings Settings) error {
 		e.queue.SetLimits(settings.Limits)
 
 		if before == grouping.Engine && settings.Timing.Mode == grouping.Relay {
-			e.groups.Leave(grouping.Engine)
+			e.leaveEngine(now)
 		}
 	})
+}
+
+// leaveEngine tells what groups have not told yet, and ends them: from now on somebody upstream groups and repeats.
+func (e *Engine) leaveEngine(now time.Time) {
+	e.groups.Hasten(now, grouping.Engine)
+
+	for _, notification := range e.groups.Flush(now, e.muted(now)) {
+		e.dispatch(now, &notification)
+	}
+
+	e.groups.Leave(grouping.Engine)
 }
 
 // PutReceiver adds a receiver, or replaces the one of its name: from the next turn on all goes by it. No other one's

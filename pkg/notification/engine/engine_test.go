@@ -447,10 +447,8 @@ func TestDeadLetters(t *testing.T) {
 func TestAPanicIsOneMessages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		defect := &provider{answer: func(string) error {
-			var nothing *provider
-
-			return nothing.answer("") // a nil pointer, as a defect has it
+		defect := &provider{answer: func(message string) error {
+			return errors.New(strings.Split(message, " ")[len(message)]) // beyond its end
 		}}
 		other := &provider{}
 		w := newWorld(t, relaying(), receiverOf("defect", defect), receiverOf("other", other))
@@ -462,6 +460,68 @@ func TestAPanicIsOneMessages(t *testing.T) {
 			t.Errorf("%d dead letters", w.journal.now().Dead)
 		}
 	})
+}
+
+// TestAlertsOfAnySize has a group label that is longer than a store's key may be: it is told, and harms nobody.
+func TestAlertsOfAnySize(t *testing.T) {
+	t.Parallel()
+
+	for name, settings := range map[string]Settings{"engine": grouped(), "relay": relaying()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ops := &provider{}
+				w := newWorld(t, settings, receiverOf("ops", ops))
+				long := firing("long")
+				long.Labels = labels.FromStrings("alertname", strings.Repeat("x", 50_000), "pod", "long")
+
+				w.post(long)
+				w.post(firing("a"))
+				w.post(long) // in its window
+				w.again(settings, receiverOf("ops", ops))
+				w.pass(time.Minute)
+
+				got := strings.Join(ops.got(), " ")
+				if !strings.Contains(got, "long") || !strings.Contains(got, "a") {
+					t.Errorf("%q arrived", got)
+				}
+			})
+		})
+	}
+}
+
+// TestTheWayOfTellingChanges has alerts that wait in a group of an engine: they are told when it becomes a relay,
+// while it works and over a restart.
+func TestTheWayOfTellingChanges(t *testing.T) {
+	t.Parallel()
+
+	for _, restarts := range []bool{false, true} {
+		t.Run(strconv.FormatBool(restarts), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ops := &provider{}
+				w := newWorld(t, grouped(), receiverOf("ops", ops))
+				w.post(firing("a"))
+
+				if restarts {
+					w.again(relaying(), receiverOf("ops", ops))
+				} else {
+					w.must(w.engine.Configure(t.Context(), relaying()))
+					synctest.Wait()
+				}
+
+				w.arrived(ops, "a")
+
+				w.post(firing("b"))
+				w.pass(time.Minute)
+				w.arrived(ops, "a", "b")
+
+				if rows := w.rows(store.Alerts) + w.rows(store.Groups); rows > 0 {
+					t.Errorf("%d rows stay", rows)
+				}
+			})
+		})
+	}
 }
 
 func TestAMendedTargetIsTriedAtOnce(t *testing.T) {
@@ -600,9 +660,17 @@ func TestAStoreThatFails(t *testing.T) {
 		w := newWorld(t, relaying(), receiverOf("ops", ops))
 		w.must(w.store.Close())
 
-		err := w.engine.Ingest(t.Context(), []alert.Alert{firing("a")})
-		if err == nil {
-			t.Error("alerts are taken that are on no disk")
+		for range 10 {
+			err := w.engine.Ingest(t.Context(), []alert.Alert{firing("a")})
+			if err == nil {
+				t.Error("alerts are taken that are on no disk")
+			}
+		}
+
+		synctest.Wait()
+
+		if told := len(ops.got()); told > 1 {
+			t.Errorf("what is refused is told %d times", told)
 		}
 
 		w.stop()

@@ -123,25 +123,25 @@ func (e *Engine) restoreGroups(now time.Time) error {
 
 	e.dirty.add(e.groups.Sweep(memory)...)
 
+	if e.settings.Timing.Mode == grouping.Relay {
+		e.leaveEngine(now)
+	}
+
 	return nil
 }
 
 // rejoin puts an alert back into its groups, and tells whether there are any.
 func (e *Engine) rejoin(now time.Time, one *alert.Alert, memory grouping.Memory) bool {
 	e.note(one)
-
-	if e.settings.Timing.Mode == grouping.Relay {
-		return false
-	}
-
 	e.routes.Route(one.Labels, &e.routed)
 
 	for _, match := range e.routed.Matches {
 		name := match.Receiver.Name
-		timing := &e.receivers[name].timing
+		timing := e.receivers[name].timing
+		timing.Mode = grouping.Engine // only those of an engine keep alerts
 
 		for kind := range match.Receiver.Types(match.Channels) {
-			e.groups.Rejoin(now, line(name, channel.Type(kind)), timing, one, memory)
+			e.groups.Rejoin(now, line(name, channel.Type(kind)), &timing, one, memory)
 		}
 	}
 

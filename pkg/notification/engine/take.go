@@ -15,7 +15,12 @@ import (
 
 // take puts posted alerts into the groups of all who are told of them.
 func (e *Engine) take(one *post) {
-	if e.options.Pending > 0 && e.queue.Len() >= e.options.Pending {
+	switch {
+	case e.failure != nil: // what is not on disk is not taken, and would be told at each try
+		one.taken <- e.failure
+
+		return
+	case e.options.Pending > 0 && e.queue.Len() >= e.options.Pending:
 		one.taken <- ErrBusy
 
 		return

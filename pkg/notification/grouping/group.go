@@ -8,6 +8,8 @@
 package grouping
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -137,7 +139,23 @@ func keyOf(receiver string, timing *Timing, set labels.Labels) (string, labels.L
 		key = append(key, label.Value...)
 	})
 
-	return string(key), common
+	return shorten(key, receiver), common
+}
+
+// shorten keeps keys to what a store takes as one, whatever the labels of an alert are: a long one is made of the sum
+// of what it was.
+func shorten(key []byte, receiver string) string {
+	const longest = 1024
+
+	if len(key) <= longest {
+		return string(key)
+	}
+
+	sum := sha256.Sum256(key)
+	short := append([]byte{key[0]}, receiver...)
+	short = append(short, separator)
+
+	return string(append(short, hex.EncodeToString(sum[:])...))
 }
 
 // separator is a byte that is in no UTF-8 text.

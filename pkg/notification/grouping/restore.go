@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/prometheus/model/labels"
-
 	"github.com/ks-core/ks-controller-manager/pkg/notification/alert"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/store"
 )
@@ -101,7 +99,8 @@ func (t *Table) Sweep(memory Memory) []store.Change {
 	return rows
 }
 
-// Await puts an alert that a group of a relay had gathered back; it is due at once.
+// Await puts an alert that a group of a relay had gathered back, in the group that it belongs to today; it is due at
+// once.
 func (t *Table) Await(
 	now time.Time, key []byte, gathered *alert.Alert, timingOf func(receiver string) *Timing,
 ) error {
@@ -110,15 +109,12 @@ func (t *Table) Await(
 		return err
 	}
 
-	group := t.groups[one.group]
-	if group == nil {
-		group = t.insert(receiverOf(one.group), one.group, commonOf(one.group))
-	}
+	receiver := receiverOf(one.group)
+	timing := *timingOf(receiver)
+	timing.Mode = Relay // how it was gathered is how it is told
 
-	group.timing = *timingOf(group.Receiver)
-	group.timing.Mode = Relay // how it was gathered is how it is told
-	group.members[one.id] = &Entry{Alert: *gathered, ID: one.id}
-	t.queue.set(group, now)
+	t.changes.waiting[one] = struct{}{} // its row goes if it has another key now
+	t.Add(now, receiver, &timing, gathered)
 
 	return nil
 }
@@ -207,18 +203,4 @@ func readWaiting(key []byte) (waiting, error) {
 	end := len(key) - size
 
 	return waiting{group: string(key[:end]), id: alert.Fingerprint(binary.BigEndian.Uint64(key[end:]))}, nil
-}
-
-// commonOf are the labels in the key of a group.
-func commonOf(key string) labels.Labels {
-	parts := strings.Split(key, string([]byte{separator}))
-	builder := labels.NewScratchBuilder(len(parts) / 2)
-
-	for i := 1; i+1 < len(parts); i += 2 {
-		builder.Add(parts[i], parts[i+1])
-	}
-
-	builder.Sort()
-
-	return builder.Labels()
 }

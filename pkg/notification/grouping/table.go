@@ -161,6 +161,9 @@ func (t *Table) Flush(now time.Time, muted Muted) []Notification {
 	return notifications
 }
 
+// leastInterval has a group without an interval wait at all: it would be due again and again.
+const leastInterval = time.Second
+
 func (t *Table) flush(now time.Time, group *Group, muted Muted) (Notification, bool) {
 	if group.timing.Mode == Relay {
 		return t.flushRelay(now, group, muted)
@@ -181,7 +184,7 @@ func (t *Table) flush(now time.Time, group *Group, muted Muted) (Notification, b
 	if len(group.members) == 0 {
 		t.remove(group)
 	} else {
-		t.queue.set(group, now.Add(group.timing.Interval))
+		t.queue.set(group, now.Add(max(group.timing.Interval, leastInterval)))
 	}
 
 	if tells || len(group.members) == 0 {
@@ -255,6 +258,15 @@ func (t *Table) remove(group *Group) {
 func (t *Table) Forget(receiver string) {
 	for group := range maps.Clone(t.of[receiver]) {
 		t.drop(group)
+	}
+}
+
+// Hasten makes all groups that are told in a way due now.
+func (t *Table) Hasten(now time.Time, mode Mode) {
+	for _, group := range maps.Clone(t.groups) {
+		if group.timing.Mode == mode {
+			t.queue.set(group, now)
+		}
 	}
 }
 

@@ -121,6 +121,10 @@ func withBit(address netip.Addr, bit int) netip.Addr {
 // guard is where messages may go whose server an object names.
 func (p *Platform) guard(of holder) egress.Guard {
 	if of.owner.Kind != selector.Tenant {
+		if slices.Contains(p.doubted, Reference{Kind: of.kind, Name: of.name}) {
+			return p.network.tenant
+		}
+
 		return p.network.platform
 	}
 

@@ -230,3 +230,33 @@ func TestOutside(t *testing.T) {
 		t.Errorf("outside of everything is %v", got)
 	}
 }
+
+// Those who try an object of which nobody knows that it is the platform's reach what tenants do; the others' stay.
+func TestGuardOfTheDoubted(t *testing.T) {
+	w := newWorld(t)
+	w.manager = read1[notificationManagerSpec](t, managerYAML+"delivery: {egress: {allow: [127.0.0.0/8]}}\n")
+	w.config(t, `{metadata: {name: d, labels: {type: default}},
+spec: {slack: {apiURL: "http://127.0.0.1/", slackTokenSecret: {value: mine}}}}`)
+
+	platform, _ := w.platform()
+	object := read1[receiverObject](t, global(`webhook: {url: "http://127.0.0.1/"}, slack: {channels: [ops]}`))
+
+	for name, test := range map[string]struct {
+		doubted []Reference
+		want    []string
+	}{
+		"nothing":          {nil, []string{"slack/ops", "webhook"}},
+		"the Receiver":     {[]Reference{{Kind: KindReceiver, Name: "r"}}, []string{"slack/ops", "webhook broken"}},
+		"the Config":       {[]Reference{{Kind: KindConfig, Name: "d"}}, []string{"slack/ops broken", "webhook"}},
+		"another Receiver": {[]Reference{{Kind: KindReceiver, Name: "d"}}, []string{"slack/ops", "webhook"}},
+	} {
+		trial, _ := platform.Trial(test.doubted...).WithConfigs(w.configs)
+		got := targets(trial.Receiver(object, 0))
+		slices.Sort(got)
+		wantLines(t, name, got, test.want)
+	}
+
+	got := targets(platform.Receiver(object, 0))
+	slices.Sort(got)
+	wantLines(t, "the platform itself", got, []string{"slack/ops", "webhook"})
+}

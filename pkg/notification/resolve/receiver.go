@@ -252,7 +252,7 @@ func (r *resolution) add(b *builder, one *plan, broken []Finding) {
 	if len(broken) == 0 {
 		before := len(b.found.list)
 
-		way, err := r.platform.open(one)
+		way, err := r.platform.open(one, r.uid+"/"+r.self.name)
 		if err != nil {
 			b.setting(one.of, err)
 			broken = b.found.list[before:]
@@ -268,9 +268,11 @@ func (r *resolution) add(b *builder, one *plan, broken []Finding) {
 	r.result.Receiver.Targets = append(r.result.Receiver.Targets, made)
 }
 
-// open makes the channel of a target.
-func (p *Platform) open(one *plan) (channel.Channel, error) { //nolint:ireturn // a channel of any type
+// open makes the channel of a target of a Receiver.
+func (p *Platform) open(one *plan, receiver string) (channel.Channel, error) { //nolint:ireturn // of any type
 	if mail, ok := one.settings.(email.Settings); ok {
+		mail.Memory, mail.Scope = p.in.Mails, receiver+"/"+one.key
+
 		return p.openMail(mail)
 	}
 

@@ -17,6 +17,7 @@ import (
 
 	notificationv2beta2 "github.com/ks-core/ks-controller-manager/api/notification/v2beta2"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/channel"
+	"github.com/ks-core/ks-controller-manager/pkg/notification/channel/email"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/channel/token"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/delivery"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/egress"
@@ -50,6 +51,9 @@ type Input struct {
 	Tokens *token.Cache
 	Clock  func() time.Time
 	Random io.Reader
+	// Mails is who has a mail already that others are still to get, so that an edit does not bring it to them again.
+	// Without it each channel remembers that by itself.
+	Mails *email.Memory
 }
 
 // Platform is an Input made ready. Nothing changes one; it is safe for use by several goroutines.
@@ -65,6 +69,8 @@ type Platform struct {
 	limits    delivery.Limits
 	zone      *time.Location
 	templates *templates
+	// doubted are objects of which it is not known whether they are the platform's, though they say so.
+	doubted []Reference
 }
 
 // Use is what a channel of a Receiver uses.
@@ -138,6 +144,16 @@ func (p *Platform) WithConfigs(all []*notificationv2beta2.Config) (*Platform, []
 	made.configs = configsOf(all, p.in.Manager.DefaultConfigSelector, p.ownership, &log)
 
 	return &made, log.sorted()
+}
+
+// Trial is the Platform for objects that somebody wants to try. Those that are doubted reach no further than a
+// tenant's, whosever they say they are. What is tried does not count for what is sent in earnest.
+func (p *Platform) Trial(doubted ...Reference) *Platform {
+	made := *p
+	made.doubted = doubted
+	made.in.Mails = nil
+
+	return &made
 }
 
 // Limits are how often messages are tried where a Receiver says nothing else.

@@ -84,6 +84,10 @@ type Settings struct {
 	Clock func() time.Time
 	// Random makes the identities of messages.
 	Random io.Reader
+	// Memory is who has a message already that others are still to get. Channels that are made anew for the same
+	// recipients go on with it by the same Scope; without it each has one of its own.
+	Memory *Memory
+	Scope  string
 }
 
 // TLS says how a server is known, and who asks.
@@ -105,7 +109,9 @@ type Channel struct {
 	from     *mail.Address
 	to       []*mail.Address
 	tls      *tls.Config
-	accepted *memory
+	accepted *Memory
+	// scope are the channel's own messages in the memory.
+	scope string
 }
 
 var _ channel.Channel = (*Channel)(nil)
@@ -136,7 +142,8 @@ func New(settings Settings) ([]*Channel, error) {
 
 	for recipients := range slices.Chunk(to, settings.MaxReceivers) {
 		made = append(made, &Channel{
-			settings: settings, from: from, to: recipients, tls: config, accepted: newMemory(),
+			settings: settings, from: from, to: recipients, tls: config,
+			accepted: settings.Memory, scope: settings.Scope + "/" + strconv.Itoa(len(made)),
 		})
 	}
 
@@ -160,6 +167,10 @@ func (s *Settings) complete() error {
 	s.MaxReceivers = positive(s.MaxReceivers, defaultReceivers)
 	s.Timeout = positive(s.Timeout, defaultTimeout)
 	s.MaxSize = positive(s.MaxSize, defaultSize)
+
+	if s.Memory == nil {
+		s.Memory = NewMemory()
+	}
 
 	return nil
 }

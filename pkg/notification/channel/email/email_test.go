@@ -525,6 +525,48 @@ func TestRecipientsLater(t *testing.T) {
 	failed(t, "later", send(t, c, dataOf()), channel.Permanent, 550, "1 of 3 recipients")
 }
 
+// A channel that is made anew goes on where the one before it was; one of another scope knows nothing of it.
+func TestRecipientsLaterAfterEdit(t *testing.T) {
+	var willing atomic.Bool
+
+	office := &postOffice{onRcpt: func(address string) error {
+		if address == "b@example.com" && !willing.Load() {
+			return reply(450)
+		}
+
+		return nil
+	}}
+
+	s := settings(t, office.open(t, nil, false))
+	s.To = []string{"a@example.com", "b@example.com"}
+	s.Memory, s.Scope = email.NewMemory(), "ops"
+
+	failed(t, "first", send(t, one(t, s), dataOf()), channel.Transient, 450, "1 of 2 recipients")
+
+	failed(t, "edited", send(t, one(t, s), dataOf()), channel.Transient, 450, "1 of 1 recipients")
+
+	willing.Store(true)
+
+	for _, scope := range []string{"dev", "ops", "ops"} { // the last is of a message that all have: it is another
+		s.Scope = scope
+		if err := send(t, one(t, s), dataOf()); err != nil {
+			t.Errorf("%s: %v", scope, err)
+		}
+	}
+
+	var to []string
+	for _, mail := range office.received() {
+		to = append(to, strings.Join(mail.to, " "))
+	}
+
+	want := []string{
+		"a@example.com", "a@example.com b@example.com", "b@example.com", "a@example.com b@example.com",
+	}
+	if diff := cmp.Diff(want, to); diff != "" {
+		t.Errorf("sent to %s", diff)
+	}
+}
+
 // A list that is longer than a mail takes is several channels, each with a fate of its own.
 func TestChunks(t *testing.T) {
 	office := &postOffice{}

@@ -3,6 +3,7 @@ package email
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 func (c *Channel) Send(ctx context.Context, message channel.Message) error {
 	waiting := c.waiting(message)
 	if len(waiting) == 0 {
-		c.accepted.forget(message)
+		c.accepted.forget(c.key(message))
 
 		return nil
 	}
@@ -51,15 +52,20 @@ func (c *Channel) Send(ctx context.Context, message channel.Message) error {
 
 // waiting are the recipients that do not have a message yet.
 func (c *Channel) waiting(message channel.Message) []*mail.Address {
-	waiting := make([]*mail.Address, 0, len(c.to))
+	waiting, of := make([]*mail.Address, 0, len(c.to)), c.key(message)
 
 	for _, address := range c.to {
-		if !c.accepted.has(message, address.Address) {
+		if !c.accepted.has(of, address.Address) {
 			waiting = append(waiting, address)
 		}
 	}
 
 	return waiting
+}
+
+// key is a message of this channel.
+func (c *Channel) key(of channel.Message) key {
+	return key{scope: c.scope, sum: sha256.Sum256([]byte(of.Title + "\x00" + of.Text))}
 }
 
 // settle remembers who has the message now where others are to get it later.
@@ -72,7 +78,7 @@ func (c *Channel) settle(message channel.Message, asked []*mail.Address, refused
 	}
 
 	if !later {
-		c.accepted.forget(message)
+		c.accepted.forget(c.key(message))
 
 		return refused.outcome()
 	}
@@ -92,7 +98,7 @@ func (c *Channel) settle(message channel.Message, asked []*mail.Address, refused
 		}
 	}
 
-	c.accepted.add(message, taken)
+	c.accepted.add(c.key(message), taken)
 
 	return refused.outcome()
 }
