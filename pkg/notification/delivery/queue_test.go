@@ -549,6 +549,7 @@ func TestBadAddressesStarveNobody(t *testing.T) {
 	for id := uint64(2); now.Before(start().Add(time.Hour)); {
 		if id < 40 {
 			q.Push(now, &Where{Credential: "a"}, newTask(id, "good-"+strconv.FormatUint(id, 10)))
+
 			id++
 		}
 
