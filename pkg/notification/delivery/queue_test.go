@@ -546,11 +546,9 @@ func TestBadAddressesStarveNobody(t *testing.T) {
 	q.Push(now, &Where{Credential: "a"}, newTask(0, "bad-0"))
 	q.Push(now, &Where{Credential: "a"}, newTask(1, "bad-1"))
 
-	for id := uint64(2); now.Before(start().Add(time.Hour)); {
+	for id := uint64(2); now.Before(start().Add(time.Hour)); id++ {
 		if id < 40 {
 			q.Push(now, &Where{Credential: "a"}, newTask(id, "good-"+strconv.FormatUint(id, 10)))
-
-			id++
 		}
 
 		task, at := q.Next(now)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -35,7 +36,44 @@ func (e *Engine) Configure(ctx context.Context, settings Settings) error {
 		if before == grouping.Engine && settings.Timing.Mode == grouping.Relay {
 			e.leaveEngine(now)
 		}
+
+		e.reviewAll(now)
 	})
+}
+
+// reviewAll has every group hold what is chosen for it now.
+func (e *Engine) reviewAll(now time.Time) {
+	for _, receiver := range e.receivers {
+		e.review(now, receiver)
+	}
+}
+
+// review has the groups of a receiver hold what is chosen for them now.
+func (e *Engine) review(now time.Time, receiver *member) {
+	if e.settings.Timing.Mode == grouping.Relay {
+		return // it holds nothing that it has told
+	}
+
+	name := receiver.Route.Name
+
+	for _, one := range receiver.Route.Channels {
+		e.groups.Review(now, line(name, channel.Type(one.Type)), &receiver.timing, func(held *alert.Alert) bool {
+			return e.chooses(name, one.Type, held)
+		})
+	}
+}
+
+// chooses says whether a channel of a receiver is told of an alert.
+func (e *Engine) chooses(name, kind string, one *alert.Alert) bool {
+	e.routes.Route(one.Labels, &e.routed)
+
+	for _, match := range e.routed.Matches {
+		if match.Receiver.Name == name {
+			return slices.Contains(slices.Collect(match.Receiver.Types(match.Channels)), kind)
+		}
+	}
+
+	return false
 }
 
 // leaveEngine tells what groups have not told yet, and ends them: from now on somebody upstream groups and repeats.
@@ -59,6 +97,8 @@ func (e *Engine) put(now time.Time, receiver *target.Receiver) {
 	name := receiver.Route.Name
 	of := e.join(receiver)
 	e.routes.PutReceiver(receiver.Route)
+
+	e.review(now, of)
 
 	for i := range receiver.Targets {
 		to := &receiver.Targets[i]
@@ -117,12 +157,18 @@ func (e *Engine) PutHistory(ctx context.Context, targets []target.Target) error 
 
 // PutRouter adds or replaces a router, and DeleteRouter takes one out.
 func (e *Engine) PutRouter(ctx context.Context, router *routing.Router) error {
-	return e.change(ctx, func(time.Time) { e.routes.PutRouter(router) })
+	return e.change(ctx, func(now time.Time) {
+		e.routes.PutRouter(router)
+		e.reviewAll(now)
+	})
 }
 
 // DeleteRouter takes a router out.
 func (e *Engine) DeleteRouter(ctx context.Context, name string) error {
-	return e.change(ctx, func(time.Time) { e.routes.DeleteRouter(name) })
+	return e.change(ctx, func(now time.Time) {
+		e.routes.DeleteRouter(name)
+		e.reviewAll(now)
+	})
 }
 
 // PutSilence adds or replaces a silence. It counts for what is told from now on, also of alerts that wait.

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"k8s.io/utils/clock"
 
+	notificationv2beta2 "github.com/ks-core/ks-controller-manager/api/notification/v2beta2"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/alert"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/channel"
 	"github.com/ks-core/ks-controller-manager/pkg/notification/delivery"
@@ -458,6 +459,57 @@ func TestAPanicIsOneMessages(t *testing.T) {
 
 		if w.journal.now().Dead != 1 {
 			t.Errorf("%d dead letters", w.journal.now().Dead)
+		}
+	})
+}
+
+// TestEditsReachGroups narrows what a receiver wants, and groups it anew: what it does not want any more is not
+// repeated, what it still wants is told once in its new group, and the others' timers go on.
+func TestEditsReachGroups(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ops, other := &provider{}, &provider{}
+		w := newWorld(t, grouped(), receiverOf("ops", ops), receiverOf("other", other))
+		w.post(firing("a"), firing("b"))
+		w.pass(31 * time.Second)
+		w.arrived(ops, "a b")
+
+		narrow := receiverOf("ops", ops)
+		wanted, problems := selector.Compile(nil, &notificationv2beta2.LabelSelector{
+			MatchLabels: map[string]string{"pod": "a"},
+		})
+
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+
+		narrow.Route.Channels[0].Alerts = wanted
+		w.must(w.engine.PutReceiver(t.Context(), narrow))
+		w.pass(2 * time.Hour)
+
+		if last := ops.got()[len(ops.got())-1]; last != "a" {
+			t.Errorf("%q is repeated to who wants a", last)
+		}
+
+		if last := other.got()[len(other.got())-1]; last != "a b" {
+			t.Errorf("%q is repeated to who wants all", last)
+		}
+
+		before := len(other.got())
+		settings := grouped()
+		settings.Timing.By = []string{"alertname", "pod"}
+		w.must(w.engine.Configure(t.Context(), settings))
+		w.pass(31 * time.Second)
+
+		if diff := cmp.Diff([]string{"a", "b"}, slices.Sorted(slices.Values(other.got()[before:]))); diff != "" {
+			t.Error(diff)
+		}
+
+		w.post(over("a"), over("b"))
+		w.pass(time.Hour)
+
+		if rows := w.rows(store.Alerts) + w.rows(store.Groups); rows > 0 {
+			t.Errorf("%d rows stay", rows)
 		}
 	})
 }

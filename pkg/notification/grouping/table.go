@@ -261,6 +261,43 @@ func (t *Table) Forget(receiver string) {
 	}
 }
 
+// Review goes through the alerts that groups of an engine hold for a receiver, after an edit of what chooses or groups
+// them: those that it does not want any more leave, and those that belong to another group now go there. Groups that
+// stay as they are keep their timers.
+func (t *Table) Review(now time.Time, receiver string, timing *Timing, wants func(one *alert.Alert) bool) {
+	var move []alert.Alert
+
+	for group := range maps.Clone(t.of[receiver]) {
+		if group.timing.Mode == Relay {
+			continue
+		}
+
+		for id, entry := range group.members {
+			key, _ := keyOf(receiver, timing, entry.Alert.Labels)
+			wanted := wants(&entry.Alert)
+
+			if wanted && key == group.key {
+				continue
+			}
+
+			if wanted {
+				move = append(move, entry.Alert)
+			}
+
+			delete(group.members, id)
+			t.release(entry)
+		}
+
+		if len(group.members) == 0 {
+			t.drop(group)
+		}
+	}
+
+	for i := range move {
+		t.Add(now, receiver, timing, &move[i])
+	}
+}
+
 // Hasten makes all groups that are told in a way due now.
 func (t *Table) Hasten(now time.Time, mode Mode) {
 	for _, group := range maps.Clone(t.groups) {
