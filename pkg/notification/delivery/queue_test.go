@@ -562,6 +562,7 @@ func TestBadAddressesStarveNobody(t *testing.T) {
 			q.Done(now, task.ID, &Attempt{Err: failure(channel.Transient, 0)})
 		default:
 			q.Done(now, task.ID, &Attempt{Sent: 1})
+
 			told++
 		}
 	}
