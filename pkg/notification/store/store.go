@@ -87,35 +87,57 @@ func Open(path string, now time.Time, options Options) (opened *Store, aside str
 	return &Store{db: db}, aside, nil
 }
 
+// errPages is a file with pages that the database cannot make sense of, which it says by a panic.
+var errPages = errors.New("has broken pages")
+
 func broken(err error) bool {
 	return errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) ||
-		errors.Is(err, bolterrors.ErrVersionMismatch)
+		errors.Is(err, bolterrors.ErrVersionMismatch) || errors.Is(err, errPages)
 }
 
-func open(path string, options Options) (*bbolt.DB, error) {
-	db, err := bbolt.Open(path, fileMode, &bbolt.Options{
-		Timeout: lockTimeout, NoSync: options.Forgetful, MaxSize: options.MaxBytes,
-		// Which pages are free is found anew when the file is opened, not written at each commit.
-		NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
+// open opens a file and reads it once through: what is broken shows here, and not when somebody waits for it.
+func open(path string, options Options) (db *bbolt.DB, err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			db, err = nil, fmt.Errorf("opening the store %s: it %w: %v", path, errPages, reason)
+		}
+	}()
+
+	// Which pages are free is kept in the file. To find it anew would be a goroutine of the database's own, whose panic
+	// nobody could catch.
+	db, err = bbolt.Open(path, fileMode, &bbolt.Options{
+		Timeout: lockTimeout, NoSync: options.Forgetful, MaxSize: options.MaxBytes, FreelistType: bbolt.FreelistMapType,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the store %s: %w", path, err)
 	}
 
-	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, table := range tables() {
-			if _, err := tx.CreateBucketIfNotExists([]byte(table)); err != nil {
-				return fmt.Errorf("making the table %s: %w", table, err)
-			}
-		}
-
-		return nil
-	})
-	if err != nil {
+	if err := errors.Join(db.Update(makeTables), db.View(readTables)); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the store %s: %w", path, err), db.Close())
 	}
 
 	return db, nil
+}
+
+func makeTables(tx *bbolt.Tx) error {
+	for _, table := range tables() {
+		if _, err := tx.CreateBucketIfNotExists([]byte(table)); err != nil {
+			return fmt.Errorf("making the table %s: %w", table, err)
+		}
+	}
+
+	return nil
+}
+
+func readTables(tx *bbolt.Tx) error {
+	for _, table := range tables() {
+		err := tx.Bucket([]byte(table)).ForEach(func(_, _ []byte) error { return nil })
+		if err != nil {
+			return fmt.Errorf("reading the table %s: %w", table, err)
+		}
+	}
+
+	return nil
 }
 
 // Close closes the store. What was committed is on disk already.

@@ -165,6 +165,52 @@ func TestBrokenFilesAreSetAside(t *testing.T) {
 	}
 }
 
+// TestBrokenPagesAreSetAside loses pages from the midst of a store, as a disk may.
+func TestBrokenPagesAreSetAside(t *testing.T) {
+	t.Parallel()
+
+	const page, first, last = 4096, 4, 200
+
+	path := filepath.Join(t.TempDir(), "store")
+	kept := open1(t, path, Options{Forgetful: true})
+
+	for i := range 2000 {
+		if err := kept.Commit([]Change{{Tasks, fmt.Append(nil, i), bytes.Repeat([]byte("x"), 400)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	if err := kept.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	file, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:gosec // the file of this test
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := file.WriteAt(make([]byte, (last-first)*page), first*page); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	again, aside, err := Open(path, now(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if err := errors.Join(again.Commit([]Change{{Tasks, []byte("1"), []byte("one")}}), again.Close()); err != nil {
+		t.Error(err)
+	}
+
+	if _, err := os.Stat(aside); err != nil {
+		t.Errorf("the broken file is not at %q: %v", aside, err)
+	}
+}
+
 func TestOneProcessAtATime(t *testing.T) {
 	t.Parallel()
 
